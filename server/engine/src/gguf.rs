@@ -1,0 +1,309 @@
+//! Looks a GGUF file over before llama.cpp reads it.
+//!
+//! llama.cpp's own reader has had integer overflows on crafted headers (CVE-2025-53630, CVE-2026-27940), and it says little
+//! to the user about a download that was cut short. Every count and length here is checked against what is left of the file.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use thiserror::Error;
+
+/// Why a file is not a GGUF model that can be loaded. The messages are for a person.
+#[derive(Debug, Error)]
+pub enum GgufError {
+    #[error("The model file cannot be read ({0}). Check that it exists and that you may read it.")]
+    Unreadable(io::ErrorKind),
+    #[error("The file is not a GGUF model. Choose a file that ends in .gguf.")]
+    NotGguf,
+    #[error("The file's GGUF version {0} is not supported. Download a version made for a current llama.cpp.")]
+    UnsupportedVersion(u32),
+    #[error("The model file is cut short. Download it again.")]
+    Truncated,
+    #[error("The model file is damaged: {0}. Download it again.")]
+    Damaged(&'static str),
+}
+
+impl From<io::Error> for GgufError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            kind => Self::Unreadable(kind),
+        }
+    }
+}
+
+/// Walks through the whole header and checks that every tensor lies inside the file.
+pub fn check(path: &Path) -> Result<(), GgufError> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(GgufError::NotGguf);
+    }
+    check_header(BufReader::new(file), metadata.len())
+}
+
+const MAGIC: &[u8; 4] = b"GGUF";
+const DEFAULT_ALIGNMENT: u64 = 32;
+const MAX_DIMENSIONS: u32 = 4;
+/// A tensor's entry takes at least a name length, a dimension count, a type and an offset.
+const MIN_TENSOR_ENTRY: u64 = 8 + 4 + 4 + 8;
+/// A metadata entry takes at least a key length, a type and one byte of value.
+const MIN_METADATA_ENTRY: u64 = 8 + 4 + 1;
+
+fn check_header(reader: impl Read, file_len: u64) -> Result<(), GgufError> {
+    let mut header = Header { reader, position: 0, file_len };
+
+    let magic = header.bytes::<4>().map_err(|error| match error {
+        GgufError::Truncated => GgufError::NotGguf,
+        other => other,
+    })?;
+    if &magic != MAGIC {
+        return Err(GgufError::NotGguf);
+    }
+    let version = header.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(GgufError::UnsupportedVersion(version));
+    }
+    let tensors = header.count(MIN_TENSOR_ENTRY)?;
+    let entries = header.count(MIN_METADATA_ENTRY)?;
+
+    let mut alignment = DEFAULT_ALIGNMENT;
+    for _ in 0..entries {
+        let key = header.string()?;
+        let kind = header.u32()?;
+        if key == b"general.alignment" && kind == value_type::U32 {
+            alignment = u64::from(header.u32()?);
+        } else {
+            header.skip_value(kind)?;
+        }
+    }
+    if !alignment.is_power_of_two() {
+        return Err(GgufError::Damaged("its alignment is not a power of two"));
+    }
+
+    let mut data_len = 0;
+    for _ in 0..tensors {
+        data_len = data_len.max(header.tensor_end()?);
+    }
+    let data_start = header.position.checked_next_multiple_of(alignment).ok_or(GgufError::Truncated)?;
+    match data_start.checked_add(data_len) {
+        Some(end) if end <= file_len => Ok(()),
+        _ => Err(GgufError::Truncated),
+    }
+}
+
+/// The part of the file that has been read, and how much there is in all.
+struct Header<R> {
+    reader: R,
+    position: u64,
+    file_len: u64,
+}
+
+impl<R: Read> Header<R> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
+        let mut bytes = [0; N];
+        self.reader.read_exact(&mut bytes)?;
+        self.position += N as u64;
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, GgufError> {
+        self.bytes().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, GgufError> {
+        self.bytes().map(u64::from_le_bytes)
+    }
+
+    /// A number of things that take at least `min_len` bytes each.
+    fn count(&mut self, min_len: u64) -> Result<u64, GgufError> {
+        let count = self.u64()?;
+        match count.checked_mul(min_len) {
+            Some(len) if len <= self.file_len - self.position.min(self.file_len) => Ok(count),
+            _ => Err(GgufError::Truncated),
+        }
+    }
+
+    fn skip(&mut self, len: u64) -> Result<(), GgufError> {
+        let skipped = io::copy(&mut self.reader.by_ref().take(len), &mut io::sink())?;
+        self.position += skipped;
+        if skipped < len { Err(GgufError::Truncated) } else { Ok(()) }
+    }
+
+    fn string(&mut self) -> Result<Vec<u8>, GgufError> {
+        let len = self.count(1)?;
+        let mut bytes = Vec::new();
+        self.position += self.reader.by_ref().take(len).read_to_end(&mut bytes)? as u64;
+        if (bytes.len() as u64) < len { Err(GgufError::Truncated) } else { Ok(bytes) }
+    }
+
+    fn skip_value(&mut self, kind: u32) -> Result<(), GgufError> {
+        match kind {
+            value_type::STRING => {
+                let len = self.count(1)?;
+                self.skip(len)
+            }
+            value_type::ARRAY => {
+                let kind = self.u32()?;
+                if kind == value_type::STRING {
+                    let strings = self.count(8)?;
+                    (0..strings).try_for_each(|_| self.skip_value(value_type::STRING))
+                } else {
+                    let width = value_type::width(kind)?;
+                    let values = self.count(width)?;
+                    self.skip(values * width)
+                }
+            }
+            scalar => self.skip(value_type::width(scalar)?),
+        }
+    }
+
+    /// Where the next tensor ends, in bytes from the start of the tensor data.
+    fn tensor_end(&mut self) -> Result<u64, GgufError> {
+        self.string()?;
+        let dimensions = self.u32()?;
+        if dimensions > MAX_DIMENSIONS {
+            return Err(GgufError::Damaged("a tensor has too many dimensions"));
+        }
+        let mut elements: u64 = 1;
+        for _ in 0..dimensions {
+            elements = elements.checked_mul(self.u64()?).ok_or(GgufError::Damaged("a tensor is too large"))?;
+        }
+        let kind = self.u32()?;
+        let offset = self.u64()?;
+        // A type that is too new for this table is left to llama.cpp, which knows whether it can run it.
+        let len = match block_layout(kind) {
+            Some((block, bytes)) => elements.div_ceil(block).checked_mul(bytes),
+            None => Some(0),
+        };
+        (len.and_then(|len| offset.checked_add(len))).ok_or(GgufError::Damaged("a tensor is too large"))
+    }
+}
+
+/// The types of metadata values, as numbered in the file.
+mod value_type {
+    use super::GgufError;
+
+    pub const U32: u32 = 4;
+    pub const STRING: u32 = 8;
+    pub const ARRAY: u32 = 9;
+
+    /// Bytes of one value of a type of fixed width.
+    pub fn width(kind: u32) -> Result<u64, GgufError> {
+        match kind {
+            0 | 1 | 7 => Ok(1),
+            2 | 3 => Ok(2),
+            4..=6 => Ok(4),
+            10..=12 => Ok(8),
+            _ => Err(GgufError::Damaged("a metadata value has an unknown type")),
+        }
+    }
+}
+
+/// How many elements a block of this tensor type holds, and how many bytes it takes.
+fn block_layout(kind: u32) -> Option<(u64, u64)> {
+    Some(match kind {
+        0 | 26 => (1, 4),
+        1 | 25 | 30 => (1, 2),
+        2 | 20 => (32, 18),
+        3 => (32, 20),
+        6 => (32, 22),
+        7 => (32, 24),
+        8 => (32, 34),
+        9 => (32, 36),
+        10 => (256, 84),
+        11 | 21 => (256, 110),
+        12 => (256, 144),
+        13 => (256, 176),
+        14 => (256, 210),
+        15 => (256, 292),
+        16 | 35 => (256, 66),
+        17 => (256, 74),
+        18 => (256, 98),
+        19 => (256, 50),
+        22 => (256, 82),
+        23 => (256, 136),
+        24 => (1, 1),
+        27 | 28 => (1, 8),
+        29 => (256, 56),
+        34 => (256, 54),
+        39 => (32, 17),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A whole file: one metadata string, one array of strings, and one F32 tensor of 8 elements.
+    fn small_file() -> Vec<u8> {
+        let mut file = Vec::new();
+        let string = |file: &mut Vec<u8>, text: &str| {
+            file.extend((text.len() as u64).to_le_bytes());
+            file.extend(text.as_bytes());
+        };
+        file.extend(MAGIC);
+        file.extend(3_u32.to_le_bytes());
+        file.extend(1_u64.to_le_bytes());
+        file.extend(2_u64.to_le_bytes());
+        string(&mut file, "general.architecture");
+        file.extend(8_u32.to_le_bytes());
+        string(&mut file, "llama");
+        string(&mut file, "tokenizer.ggml.tokens");
+        file.extend(9_u32.to_le_bytes());
+        file.extend(8_u32.to_le_bytes());
+        file.extend(2_u64.to_le_bytes());
+        string(&mut file, "a");
+        string(&mut file, "b");
+        string(&mut file, "output.weight");
+        file.extend(1_u32.to_le_bytes());
+        file.extend(8_u64.to_le_bytes());
+        file.extend(0_u32.to_le_bytes());
+        file.extend(0_u64.to_le_bytes());
+        file.resize(file.len().next_multiple_of(32), 0);
+        file.extend([0; 32]);
+        file
+    }
+
+    fn check_bytes(file: &[u8]) -> Result<(), GgufError> {
+        check_header(file, file.len() as u64)
+    }
+
+    #[test]
+    fn a_whole_file_passes() {
+        check_bytes(&small_file()).unwrap();
+    }
+
+    #[test]
+    fn another_kind_of_file_is_not_gguf() {
+        assert!(matches!(check_bytes(b"<!doctype html>"), Err(GgufError::NotGguf)));
+        assert!(matches!(check_bytes(b""), Err(GgufError::NotGguf)));
+    }
+
+    #[test]
+    fn a_count_that_overflows_is_refused_without_being_allocated() {
+        let mut file = small_file();
+        file[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
+
+        assert!(matches!(check_bytes(&file), Err(GgufError::Truncated)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_cut_anywhere_is_refused(len in 0..small_file().len()) {
+            prop_assert!(check_bytes(&small_file()[..len]).is_err());
+        }
+
+        #[test]
+        fn no_damage_makes_the_check_panic(position in 0..small_file().len(), value: u64) {
+            let mut file = small_file();
+            let end = file.len().min(position + 8);
+            file[position..end].copy_from_slice(&value.to_le_bytes()[..end - position]);
+            let _ = check_bytes(&file);
+        }
+    }
+}

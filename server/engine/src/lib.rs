@@ -1,0 +1,30 @@
+//! llama.cpp behind a line protocol on stdin and stdout.
+//!
+//! An assertion in llama.cpp aborts its process, and a chat server must survive that: so the model runs in a child
+//! process, which is this crate. It knows no HTTP, no database and no accounts; it is told a prompt and answers with text.
+//!
+//! Code map, in the order in which a request travels:
+//! - [`protocol`]: the lines, as types; the server uses the same ones
+//! - [`process`]: threads for stdin and stdout, the `load` command, and the end of the process with its server
+//! - [`gguf`], [`model`]: the file is checked, then loaded
+//! - [`template`], [`prompt`]: messages become text, text becomes tokens
+//! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
+//! - [`pace`]: how many tokens of prompts a step may take
+//! - [`slots`]: where a new chat finds the longest part of its prompt already computed
+//! - [`chat`]: one answer being made; [`sampling`], [`text`], [`stop`] are its parts
+
+mod chat;
+pub mod gguf;
+pub mod model;
+mod pace;
+mod process;
+mod prompt;
+pub mod protocol;
+mod sampling;
+mod scheduler;
+mod slots;
+mod stop;
+mod template;
+mod text;
+
+pub use process::run;

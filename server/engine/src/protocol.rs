@@ -1,0 +1,213 @@
+//! The line protocol between the server and an engine process: one JSON object a line.
+//!
+//! The server writes [`Command`]s to the engine's stdin and reads [`Event`]s from its stdout. stderr is log lines.
+//! One process serves one model: the first command is `load`, and everything else is refused until it is answered.
+//! End of file on stdin means that the server is gone; the engine then exits at once, so no orphan outlives it.
+
+use serde::{Deserialize, Serialize};
+
+/// What the server asks for. `id` is chosen by the server and names the request in every event that answers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Command {
+    /// Load a GGUF file. Answered by `loaded` or `error`.
+    Load {
+        id: String,
+        /// Path of the GGUF file.
+        path: String,
+        options: LoadOptions,
+    },
+    /// Generate an answer. Answered by any number of `text` events and then exactly one `done` or `error`.
+    Generate {
+        id: String,
+        #[serde(flatten)]
+        prompt: Prompt,
+        #[serde(default)]
+        params: Sampling,
+    },
+    /// Count the tokens of a prompt after the chat template was applied. Answered by `counted` or `error`.
+    Count {
+        id: String,
+        #[serde(flatten)]
+        prompt: Prompt,
+    },
+    /// Stop the generation `id` within one token. It ends with `done` and the finish reason `cancelled`;
+    /// for an id that is unknown or already finished nothing happens.
+    Cancel { id: String },
+}
+
+/// How a model is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadOptions {
+    /// How many chats decode together in one batch.
+    pub slots: u32,
+    /// Tokens that one chat may hold, prompt and answer together; capped by what the model was trained for.
+    pub context_length: u32,
+    /// Threads that llama.cpp computes with.
+    pub threads: u32,
+}
+
+/// Either a conversation, rendered with the model's own chat template, or a text that is taken as it is.
+///
+/// A conversation that ends with an assistant message is continued in the middle of that message. In a text, special
+/// tokens such as `<|im_end|>` have their meaning; in a message they are plain text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    Messages(Vec<PromptMessage>),
+    #[serde(rename = "prompt")]
+    Text(String),
+}
+
+/// One message of a conversation as the chat template sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptMessage {
+    pub role: Role,
+    pub content: String,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+/// How the next token is chosen. Fields that are left out take llama.cpp's usual defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sampling {
+    /// 0 picks the likeliest token every time. The same prompt then gets the same answer, except where two tokens are
+    /// as good as equally likely: the order in which llama.cpp sums, and so rounds, depends on where its cache has room.
+    pub temperature: f32,
+    pub top_p: f32,
+    /// 0 turns it off.
+    pub top_k: i32,
+    pub min_p: f32,
+    /// `None` draws a new seed for each request.
+    pub seed: Option<u32>,
+    /// Generation ends before the first of these strings; they are not part of the answer.
+    pub stop: Vec<String>,
+    /// `None` generates until the model ends its turn or the context is full.
+    pub max_tokens: Option<u32>,
+    /// 1.0 turns it off.
+    pub repeat_penalty: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            temperature: 0.7,
+            top_p: 0.95,
+            top_k: 40,
+            min_p: 0.05,
+            seed: None,
+            stop: Vec::new(),
+            max_tokens: None,
+            repeat_penalty: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+        }
+    }
+}
+
+/// What the engine answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Loaded {
+        id: String,
+        model: ModelFacts,
+    },
+    /// A piece of the answer, always whole UTF-8.
+    Text {
+        id: String,
+        text: String,
+        /// Tokens generated so far, this piece included.
+        tokens: u32,
+    },
+    Done {
+        id: String,
+        finish_reason: FinishReason,
+        usage: Usage,
+        timings: Timings,
+    },
+    Counted {
+        id: String,
+        tokens: u32,
+    },
+    Error {
+        id: String,
+        code: ErrorCode,
+        /// One sentence for a person: what is wrong and what to do.
+        message: String,
+    },
+}
+
+impl Event {
+    /// `message` names what cannot be used.
+    pub(crate) fn invalid(id: String, message: String) -> Self {
+        Self::Error { id, code: ErrorCode::InvalidRequest, message }
+    }
+}
+
+/// Read from the GGUF's metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFacts {
+    /// llama.cpp's name of the architecture, for example `llama`.
+    pub architecture: String,
+    /// For example `Q4_1`.
+    pub quantization: String,
+    pub parameters: u64,
+    /// Tokens that one chat may hold in this process.
+    pub context_length: u32,
+    /// Tokens that the model was trained for.
+    pub trained_context_length: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its turn, or a stop string was met.
+    Stop,
+    /// `max_tokens` or the context length was reached.
+    Length,
+    Cancelled,
+}
+
+/// Exact token counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: u32,
+    /// The part of `prompt_tokens` that was still in the cache and was not computed again.
+    pub cached_tokens: u32,
+    pub completion_tokens: u32,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// From the arrival of the request to its first turn in a batch.
+    pub queued_ms: f64,
+    /// From then to the first token.
+    pub prefill_ms: f64,
+    /// From the first token to the last.
+    pub decode_ms: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The prompt alone does not fit the context.
+    ContextLengthExceeded,
+    /// A value that cannot be used; the message names it.
+    InvalidRequest,
+    /// The file is missing, damaged, or of a kind that llama.cpp cannot run.
+    ModelUnusable,
+    /// Anything else; details are in the log.
+    Internal,
+}

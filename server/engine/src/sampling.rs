@@ -1,0 +1,111 @@
+//! Chooses the next token from the model's probabilities.
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::sampling::LlamaSampler;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::protocol::Sampling;
+
+/// One request's way of choosing tokens; it remembers what it chose, for the penalties.
+#[derive(Debug)]
+pub struct TokenSampler(LlamaSampler);
+
+/// How far back a repetition counts, prompt included; llama.cpp's usual value.
+const REPEAT_WINDOW: usize = 64;
+const MAX_STOPS: usize = 16;
+
+impl TokenSampler {
+    /// `params` must have passed [`check`]; `context_length` in tokens.
+    pub fn new(params: &Sampling, prompt: &[LlamaToken], vocabulary_size: i32, context_length: u32) -> Self {
+        let mut steps = Vec::new();
+        if params.repeat_penalty != 1.0 {
+            let window = &prompt[prompt.len().saturating_sub(REPEAT_WINDOW)..];
+            let repeat =
+                LlamaSampler::penalties(vocabulary_size, REPEAT_WINDOW as i32, params.repeat_penalty, 0.0, 0.0);
+            steps.push(repeat.with_tokens(window));
+        }
+        if params.frequency_penalty != 0.0 || params.presence_penalty != 0.0 {
+            // As OpenAI defines them, these two count the whole answer and nothing of the prompt.
+            let window = i32::try_from(context_length).unwrap_or(i32::MAX);
+            let penalties = (params.frequency_penalty, params.presence_penalty);
+            steps.push(LlamaSampler::penalties(vocabulary_size, window, 1.0, penalties.0, penalties.1));
+        }
+        if params.temperature == 0.0 {
+            steps.push(LlamaSampler::greedy());
+        } else {
+            // Few candidates first: everything after top_k then sorts 40 entries instead of the whole vocabulary.
+            if params.top_k > 0 {
+                steps.push(LlamaSampler::top_k(params.top_k));
+            }
+            if params.top_p < 1.0 {
+                steps.push(LlamaSampler::top_p(params.top_p, 1));
+            }
+            if params.min_p > 0.0 {
+                steps.push(LlamaSampler::min_p(params.min_p, 1));
+            }
+            steps.push(LlamaSampler::temp(params.temperature));
+            steps.push(LlamaSampler::dist(params.seed.unwrap_or(RANDOM_SEED)));
+        }
+        Self(LlamaSampler::chain(steps, true))
+    }
+
+    /// Chooses from the `output`th token of the batch that was decoded last.
+    pub fn sample(&mut self, context: &LlamaContext<'_>, output: i32) -> LlamaToken {
+        self.0.sample(context, output)
+    }
+}
+
+/// llama.cpp's `LLAMA_DEFAULT_SEED`: it draws a new one.
+const RANDOM_SEED: u32 = u32::MAX;
+
+/// `Err` is one sentence that names the first field that cannot be used.
+pub fn check(params: &Sampling) -> Result<(), String> {
+    let range = |name: &str, value: f32, min: f32, max: f32| match (min..=max).contains(&value) {
+        true => Ok(()),
+        false => Err(format!("`{name}` must be a number from {min} to {max}.")),
+    };
+    range("temperature", params.temperature, 0.0, 100.0)?;
+    range("top_p", params.top_p, 0.0, 1.0)?;
+    range("min_p", params.min_p, 0.0, 1.0)?;
+    range("repeat_penalty", params.repeat_penalty, 0.01, 100.0)?;
+    range("frequency_penalty", params.frequency_penalty, -100.0, 100.0)?;
+    range("presence_penalty", params.presence_penalty, -100.0, 100.0)?;
+    if params.top_k < 0 {
+        return Err("`top_k` must be 0 or more.".into());
+    }
+    if params.max_tokens == Some(0) {
+        return Err("`max_tokens` must be 1 or more.".into());
+    }
+    if params.stop.len() > MAX_STOPS || params.stop.iter().any(String::is_empty) {
+        return Err(format!("`stop` must hold at most {MAX_STOPS} strings, none of them empty."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_used() {
+        assert_eq!(check(&Sampling::default()), Ok(()));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_named() {
+        let bad = [
+            ("temperature", Sampling { temperature: f32::NAN, ..Sampling::default() }),
+            ("temperature", Sampling { temperature: -1.0, ..Sampling::default() }),
+            ("top_p", Sampling { top_p: 1.5, ..Sampling::default() }),
+            ("min_p", Sampling { min_p: f32::INFINITY, ..Sampling::default() }),
+            ("top_k", Sampling { top_k: -1, ..Sampling::default() }),
+            ("repeat_penalty", Sampling { repeat_penalty: 0.0, ..Sampling::default() }),
+            ("max_tokens", Sampling { max_tokens: Some(0), ..Sampling::default() }),
+            ("stop", Sampling { stop: vec![String::new()], ..Sampling::default() }),
+        ];
+        for (field, params) in bad {
+            let message = check(&params).unwrap_err();
+            assert!(message.starts_with(&format!("`{field}`")), "{message}");
+        }
+    }
+}
