@@ -1,0 +1,94 @@
+//! A chat turn: which part of a conversation reaches the model, and the answer that comes back.
+//!
+//! [`answer`] serves one-off requests (`/api/chat`, `/v1`): it lives as long as its stream is held.
+//! [`run`] wraps the same call for conversations: the answer belongs to the server, is journalled, and any
+//! connection can follow it.
+
+pub mod context;
+pub mod parameters;
+pub mod run;
+pub mod turn;
+
+use std::time::Instant;
+
+pub use self::{context::ContextReport, parameters::Parameters};
+use crate::{
+    engine::{ChatRequest, ChatStream, EngineError, Model, PromptMessage, with_timeouts},
+    error::{Error, Result},
+    state::AppState,
+};
+
+/// A started answer and what the model was told of the conversation.
+pub struct Answer {
+    pub model: String,
+    pub context: ContextReport,
+    pub stream: ChatStream,
+}
+
+/// How the context is kept within the model's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trim {
+    /// Leave out the oldest messages and report it.
+    Oldest,
+    /// Send all, and fail with `context_length_exceeded` when it does not fit.
+    Never,
+}
+
+/// Start an answer to `messages`. Dropping its stream cancels it. No part of it has been waited for yet.
+pub async fn answer(
+    state: &AppState,
+    model: Option<&str>,
+    messages: Vec<PromptMessage>,
+    parameters: Parameters,
+    trim: Trim,
+) -> Result<Answer> {
+    if state.shutdown.is_draining() {
+        return Err(Error::draining());
+    }
+    let model = match model {
+        Some(model) => model.to_owned(),
+        None => default_model(state).await?.id,
+    };
+    let asked = Instant::now();
+    let starting = start(state, &model, messages, parameters, trim);
+    let (context, stream) = match tokio::time::timeout(state.config.first_token_timeout(), starting).await {
+        Ok(started) => started?,
+        Err(_) => return Err(EngineError::Timeout.into()),
+    };
+    let first = state.config.first_token_timeout().saturating_sub(asked.elapsed());
+    let stream = with_timeouts(stream, first, state.config.token_timeout());
+    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model })
+}
+
+async fn start(
+    state: &AppState,
+    model: &str,
+    messages: Vec<PromptMessage>,
+    parameters: Parameters,
+    trim: Trim,
+) -> Result<(ContextReport, ChatStream), EngineError> {
+    let engine = state.engine.as_ref();
+    let request = |messages| ChatRequest { model: model.to_owned(), messages, parameters: parameters.clone() };
+    if trim == Trim::Never {
+        let report = ContextReport::untrimmed(&messages);
+        return Ok((report, engine.chat(request(messages)).await?));
+    }
+    let max_messages = state.config.max_context_messages;
+    let (mut kept, mut report) = context::fit(engine, model, &messages, max_messages, parameters.max_tokens).await?;
+    loop {
+        match engine.chat(request(kept.clone())).await {
+            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
+                report = context::report(&messages, &kept, max_messages, report.context_length);
+            }
+            started => return Ok((report, started?)),
+        }
+    }
+}
+
+/// The model that answers when a request names none.
+pub async fn default_model(state: &AppState) -> Result<Model> {
+    let models = state.engine.models().await?;
+    models.into_iter().next().ok_or_else(|| {
+        EngineError::Unavailable("no model is installed: put a GGUF file into the models folder".to_owned()).into()
+    })
+}

@@ -1,0 +1,234 @@
+//! Starting a turn: a new message of the user, or another answer to one that is there.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::run::{LEASE, Prompt};
+use crate::{
+    engine::{PromptMessage, Role},
+    error::{Error, Result},
+    state::AppState,
+    store::{
+        self, Conversation, Message, Run,
+        message::{MessageRole, Status},
+        run::NewTurn,
+    },
+};
+
+/// A message of the user and the answer that is being written to it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Turn {
+    pub user_message: Message,
+    pub assistant_message: Message,
+    /// Where the answer's events are: `/api/runs/{run_id}/events`.
+    pub run_id: Uuid,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    /// Made by the client (version 7), so that sending again after a lost reply does not make a second message.
+    pub id: Option<Uuid>,
+    /// The answer that it follows; left out for a first message.
+    pub parent_id: Option<Uuid>,
+    pub content: String,
+    /// Instead of the conversation's model.
+    pub model: Option<String>,
+}
+
+const MAX_CONTENT_BYTES: usize = 512 * 1024;
+const MAX_TITLE_CHARS: usize = 60;
+
+/// Keep the user's message with a placeholder for the answer, and start the run that writes it.
+pub async fn post_message(state: &AppState, conversation: Conversation, new: NewMessage) -> Result<Turn> {
+    if new.content.trim().is_empty() {
+        return Err(Error::invalid("content", "content must not be empty"));
+    }
+    if new.content.len() > MAX_CONTENT_BYTES {
+        return Err(Error::invalid("content", format!("content must be at most {MAX_CONTENT_BYTES} bytes")));
+    }
+    if let Some(id) = new.id
+        && let Some(sent) = state.store.message(id).await?
+    {
+        return sent_before(state, &conversation, sent, &new).await;
+    }
+    let mut branch = match new.parent_id {
+        Some(parent) => branch(state, &conversation, parent).await?,
+        None => Vec::new(),
+    };
+    if let Some(parent) = branch.last() {
+        if parent.role != MessageRole::Assistant {
+            return Err(Error::invalid("parent_id", "parent_id must be an answer"));
+        }
+        if parent.status == Status::Streaming {
+            return Err(Error::conflict("the answer before this message is still being written"));
+        }
+    }
+    let user = Message {
+        id: new.id.unwrap_or_else(Uuid::now_v7),
+        conversation_id: conversation.id,
+        parent_id: new.parent_id,
+        role: MessageRole::User,
+        content: new.content,
+        status: Status::Complete,
+        error: None,
+        model: None,
+        run_id: None,
+        details: None,
+        created_at: store::now(),
+    };
+    branch.push(user);
+    start(state, conversation, branch, new.model, IsNew::Yes).await
+}
+
+/// Write another answer to a message of the user: Regenerate, and Retry after a failure.
+pub async fn answer_again(
+    state: &AppState,
+    conversation: Conversation,
+    parent_id: Uuid,
+    model: Option<String>,
+) -> Result<Turn> {
+    let branch = branch(state, &conversation, parent_id).await?;
+    if branch.last().is_none_or(|parent| parent.role != MessageRole::User) {
+        return Err(Error::invalid("parent_id", "parent_id must be a message of the user"));
+    }
+    start(state, conversation, branch, model, IsNew::No).await
+}
+
+#[derive(PartialEq, Eq)]
+enum IsNew {
+    Yes,
+    No,
+}
+
+/// Start the run that answers the last message of `branch`.
+async fn start(
+    state: &AppState,
+    conversation: Conversation,
+    mut branch: Vec<Message>,
+    model: Option<String>,
+    is_new: IsNew,
+) -> Result<Turn> {
+    let model = model.or(conversation.model);
+    if let Some(model) = &model {
+        check_model(state, model).await?;
+    }
+    let messages = prompt_messages(conversation.system_prompt, &branch);
+    let Some(user_message) = branch.pop() else { return Err(Error::not_found("message")) };
+    let now = just_after(user_message.created_at);
+    let run_id = Uuid::now_v7();
+    let assistant_message = Message {
+        id: Uuid::now_v7(),
+        conversation_id: conversation.id,
+        parent_id: Some(user_message.id),
+        role: MessageRole::Assistant,
+        content: String::new(),
+        status: Status::Streaming,
+        error: None,
+        model: model.clone(),
+        run_id: Some(run_id),
+        details: None,
+        created_at: now,
+    };
+    let run = Run {
+        id: run_id,
+        conversation_id: conversation.id,
+        message_id: assistant_message.id,
+        status: Status::Streaming,
+        owner: state.runs.owner,
+        lease_until: store::now() + LEASE,
+        created_at: now,
+        finished_at: None,
+    };
+    let turn = NewTurn {
+        user: (is_new == IsNew::Yes).then(|| user_message.clone()),
+        assistant: assistant_message.clone(),
+        run: run.clone(),
+        title: conversation.title.is_empty().then(|| title(&user_message.content)),
+    };
+    state.store.begin_turn(turn).await?;
+    let parameters = conversation.parameters.unwrap_or_default();
+    let prompt = Prompt { model, messages, parameters };
+    state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt);
+    Ok(Turn { user_message, assistant_message, run_id })
+}
+
+/// The messages down to `leaf`.
+async fn branch(state: &AppState, conversation: &Conversation, leaf: Uuid) -> Result<Vec<Message>> {
+    let branch = state.store.branch(conversation.id, leaf).await?;
+    if branch.is_empty() {
+        return Err(Error::invalid("parent_id", "parent_id is not a message of this conversation"));
+    }
+    Ok(branch)
+}
+
+/// The turn that an earlier request with the same message id started.
+async fn sent_before(state: &AppState, conversation: &Conversation, sent: Message, again: &NewMessage) -> Result<Turn> {
+    if sent.conversation_id != conversation.id || sent.content != again.content || sent.parent_id != again.parent_id {
+        return Err(Error::conflict("there is another message with this id"));
+    }
+    let answers = state.store.messages(conversation.id).await?;
+    let answer = answers.into_iter().rfind(|message| message.parent_id == Some(sent.id));
+    match answer {
+        Some(assistant_message) if assistant_message.run_id.is_some() => {
+            let run_id = assistant_message.run_id.unwrap_or_default();
+            Ok(Turn { user_message: sent, assistant_message, run_id })
+        }
+        _ => Err(Error::conflict("there is another message with this id")),
+    }
+}
+
+/// A model that is named must be there. When the engine cannot list its models the run finds out.
+async fn check_model(state: &AppState, model: &str) -> Result<()> {
+    match state.engine.models().await {
+        Ok(models) if !models.iter().any(|known| known.id == model) => Err(Error::unknown_model(model)),
+        _ => Ok(()),
+    }
+}
+
+/// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.
+fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
+    let system = system_prompt.filter(|prompt| !prompt.trim().is_empty());
+    let system = system.map(|content| PromptMessage { role: Role::System, content });
+    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| PromptMessage {
+        role: match message.role {
+            MessageRole::User => Role::User,
+            MessageRole::Assistant => Role::Assistant,
+        },
+        content: message.content.clone(),
+    });
+    system.into_iter().chain(spoken).collect()
+}
+
+/// Now, but after `earlier`, so that sorting by time keeps an answer behind its question.
+fn just_after(earlier: DateTime<Utc>) -> DateTime<Utc> {
+    store::now().max(earlier + chrono::TimeDelta::microseconds(1))
+}
+
+/// The first line of a message, cut between words.
+fn title(content: &str) -> String {
+    let line = content.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    if line.chars().count() <= MAX_TITLE_CHARS {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(MAX_TITLE_CHARS).collect();
+    let words = cut.rsplit_once(char::is_whitespace).map_or(cut.as_str(), |(words, _)| words);
+    format!("{}…", words.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_first_line_cut_between_words() {
+        assert_eq!(title("\n  Why is the sky blue?\nAsk again."), "Why is the sky blue?");
+        let long = "word ".repeat(30);
+        assert_eq!(title(&long).chars().last(), Some('…'));
+        assert!(title(&long).chars().count() <= MAX_TITLE_CHARS + 1);
+        assert!(!title(&"x".repeat(200)).is_empty());
+    }
+}

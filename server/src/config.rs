@@ -1,0 +1,201 @@
+//! Every setting. A field is a flag, an environment variable and a documented line at once; nothing else in the
+//! project reads the environment. README's table is tested against this file.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+/// Settings of `flotilla serve`.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Config {
+    /// Address to listen on. Port 0 takes a free one; the chosen address is printed.
+    #[arg(long, env, default_value = "127.0.0.1:8000")]
+    pub listen_addr: SocketAddr,
+
+    /// Folder of the embedded database and the models; by default the user's data folder.
+    #[arg(long, env)]
+    data_dir: Option<PathBuf>,
+
+    /// `sqlite://…` or `postgres://…`; by default an SQLite file in DATA_DIR.
+    #[arg(long, env, hide_env_values = true)]
+    database_url: Option<Secret>,
+
+    /// Folder with GGUF files as `<name>/<tag>.gguf`; by default `models` in DATA_DIR.
+    #[arg(long, env)]
+    models_dir: Option<PathBuf>,
+
+    /// Model that answers when a request names none; by default the engine's first.
+    #[arg(long, env)]
+    pub model_name: Option<String>,
+
+    /// Run in front of this Ollama instead of the own engine.
+    #[arg(long, env, conflicts_with_all = ["openai_base_url", "script"])]
+    pub ollama_url: Option<String>,
+
+    /// Run in front of this OpenAI-compatible server, for example `http://127.0.0.1:8080/v1`.
+    #[arg(long, env, conflicts_with = "script")]
+    pub openai_base_url: Option<String>,
+
+    /// Key that is sent to OPENAI_BASE_URL.
+    #[arg(long, env, hide_env_values = true, requires = "openai_base_url")]
+    pub openai_api_key: Option<Secret>,
+
+    /// Answer every chat with the words of this text file: for demos and for testing clients.
+    #[arg(long, env)]
+    pub script: Option<PathBuf>,
+
+    /// Milliseconds between two words of SCRIPT.
+    #[arg(long, env, default_value_t = 20)]
+    pub script_delay_ms: u64,
+
+    /// How many messages of a conversation go to the model, the system prompt not counted.
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_context_messages: u32,
+
+    /// Tokens that one chat may hold, prompt and answer together; capped by what the model was trained for.
+    #[arg(long, env, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..))]
+    pub context_length: u32,
+
+    /// Chats that the own engine decodes together.
+    #[arg(long, env, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub slots: u32,
+
+    /// Threads that the own engine computes with; by default one for each core.
+    #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..=256))]
+    threads: Option<u32>,
+
+    /// Requests that may wait for a slot of the own engine; one more is refused with 503.
+    #[arg(long, env, default_value_t = 64)]
+    pub max_queue: usize,
+
+    /// Seconds that an engine may take to its first token before the request ends with 504.
+    #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    first_token_timeout: u64,
+
+    /// Seconds that an engine may pause between two tokens.
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    token_timeout: u64,
+
+    /// Folder of the built browser UI; without it the server has an API only.
+    #[arg(long, env)]
+    pub ui_dir: Option<PathBuf>,
+
+    /// Bearer token that every request must carry; without it none is asked for.
+    #[arg(long, env, hide_env_values = true)]
+    pub access_token: Option<Secret>,
+
+    /// Names that a server on a loopback address answers to besides localhost.
+    #[arg(long, env, value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+
+    /// Pages of other origins that may call this server, for example `https://chat.example.org`.
+    #[arg(long, env, value_delimiter = ',')]
+    pub allowed_origins: Vec<String>,
+
+    /// Connections that may be open at once; more wait in the kernel's backlog.
+    #[arg(long, env, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+
+    /// Seconds in which a client must have sent a request's headers.
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    header_timeout: u64,
+
+    /// Seconds that running answers get to finish after SIGTERM.
+    #[arg(long, env, default_value_t = 30)]
+    pub drain_timeout: u64,
+
+    /// How log lines look.
+    #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// The settings that the environment gives, for a program without flags of its own.
+    pub fn from_environment() -> anyhow::Result<Self> {
+        #[derive(clap::Parser)]
+        struct Environment {
+            #[command(flatten)]
+            config: Config,
+        }
+        let environment = <Environment as clap::Parser>::try_parse_from(["flotilla"]);
+        Ok(environment.context("a setting in the environment is not valid")?.config)
+    }
+
+    pub fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &self.data_dir {
+            return Ok(folder.clone());
+        }
+        let user = directories::ProjectDirs::from("", "", "flotilla").context("no home folder: set DATA_DIR")?;
+        Ok(user.data_dir().to_owned())
+    }
+
+    pub fn models_dir(&self) -> anyhow::Result<PathBuf> {
+        match &self.models_dir {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(self.data_dir()?.join("models")),
+        }
+    }
+
+    pub fn database_url(&self) -> anyhow::Result<Secret> {
+        match &self.database_url {
+            Some(url) => Ok(url.clone()),
+            None => Ok(Secret(format!("sqlite://{}", self.data_dir()?.join("flotilla.sqlite").display()))),
+        }
+    }
+
+    /// llama.cpp computes slower when threads share a core with each other, so the default leaves none over.
+    pub fn threads(&self) -> u32 {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32))
+    }
+
+    pub fn first_token_timeout(&self) -> Duration {
+        Duration::from_secs(self.first_token_timeout)
+    }
+
+    pub fn token_timeout(&self) -> Duration {
+        Duration::from_secs(self.token_timeout)
+    }
+
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout)
+    }
+
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout)
+    }
+}
+
+/// A value that must not appear in a log or an error: its `Debug` says nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[secret]")
+    }
+}

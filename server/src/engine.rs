@@ -1,0 +1,150 @@
+//! What answers a chat. One trait, one file for each kind of engine; [`connect`] picks by configuration.
+//!
+//! An engine knows models, messages and sampling. It knows no HTTP dialect of ours, no conversation and no database.
+
+mod local;
+mod ollama;
+mod openai;
+mod scripted;
+mod timeout;
+mod upstream;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+pub use flotilla_engine::protocol::{FinishReason, PromptMessage, Role, Timings, Usage};
+use futures::stream::BoxStream;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use self::{
+    local::{EngineCommand, Local, run_engine_process},
+    ollama::Ollama,
+    openai::OpenAi,
+    scripted::{Scripted, Step},
+    timeout::with_timeouts,
+};
+use crate::{chat::Parameters, config::Config};
+
+/// Something that runs models.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// The models that can be asked for, the default first.
+    async fn models(&self) -> Result<Vec<Model>, EngineError>;
+
+    /// Whether a chat with this model would be answered now.
+    async fn ready(&self, model: &str) -> Result<(), EngineError>;
+
+    /// Tokens of the prompt after the chat template, and the most that one chat may hold;
+    /// `None` when the engine cannot say before it runs.
+    async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError>;
+
+    /// Start an answer. Dropping the stream cancels it.
+    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
+
+    /// Stop child processes, if there are any. After this, `chat` fails.
+    async fn shutdown(&self) {}
+}
+
+/// A prompt with everything that shapes its answer. The prompt fits or the engine says that it does not;
+/// it is never cut silently.
+#[derive(Clone, Debug)]
+pub struct ChatRequest {
+    pub model: String,
+    pub messages: Vec<PromptMessage>,
+    pub parameters: Parameters,
+}
+
+/// The pieces of one answer; the last item is [`Delta::Done`] or an error.
+pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delta {
+    Text(String),
+    Done(Completion),
+}
+
+/// How an answer ended and what it cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Completion {
+    pub finish_reason: FinishReason,
+    pub usage: Usage,
+    pub timings: Timings,
+}
+
+impl Completion {
+    /// Decoding speed. The first token belongs to the prefill, so n tokens make n - 1 steps.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let steps = self.usage.completion_tokens.saturating_sub(1);
+        (steps > 0 && self.timings.decode_ms > 0.0).then(|| f64::from(steps) * 1000.0 / self.timings.decode_ms)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromptSize {
+    pub prompt_tokens: u32,
+    pub context_length: u32,
+}
+
+/// What is known of a model without asking it anything.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Model {
+    /// The name that requests use, for example `smollm2:135m`.
+    pub id: String,
+    pub engine: EngineKind,
+    pub size_bytes: Option<u64>,
+    /// For example `Q4_1`.
+    pub quantization: Option<String>,
+    /// Number of weights.
+    pub parameters: Option<u64>,
+    /// Tokens that one chat may hold.
+    pub context_length: Option<u32>,
+    /// Whether it is in memory now.
+    pub loaded: bool,
+    /// One sentence on what the model is good for.
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    Local,
+    Ollama,
+    OpenAi,
+    Scripted,
+}
+
+/// Why an engine did not answer, as far as a caller can act on it. Messages are for users and hold no internals.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("the engine is busy: {0} requests are waiting already")]
+    Busy(usize),
+    #[error("the engine took too long")]
+    Timeout,
+    #[error("model '{0}' not found")]
+    UnknownModel(String),
+    #[error("the conversation is longer than the model's context")]
+    ContextLengthExceeded,
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The engine died or broke off after it had begun.
+    #[error("the engine stopped in the middle of the answer")]
+    Interrupted,
+    #[error("the engine failed")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// The engine that the configuration asks for.
+pub fn connect(config: &Config) -> anyhow::Result<Arc<dyn Engine>> {
+    Ok(if let Some(url) = &config.ollama_url {
+        Arc::new(Ollama::new(url, config)?)
+    } else if let Some(url) = &config.openai_base_url {
+        Arc::new(OpenAi::new(url, config)?)
+    } else if let Some(path) = &config.script {
+        Arc::new(Scripted::from_file(path, config)?)
+    } else {
+        Arc::new(Local::new(EngineCommand::this_program()?, config)?)
+    })
+}

@@ -1,0 +1,205 @@
+//! One model that is kept in memory: its process is started, and started again when it dies.
+
+use std::{
+    mem::discriminant,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use flotilla_engine::protocol::{LoadOptions, ModelFacts};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backoff::Backoff,
+    process::{EngineCommand, LoadError, Process},
+};
+use crate::engine::EngineError;
+
+/// Dropping it ends its process.
+pub struct Resident {
+    state: watch::Receiver<State>,
+    places: Arc<Semaphore>,
+    limits: Limits,
+    stop: CancellationToken,
+    gone: CancellationToken,
+}
+
+/// What a model is started with.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub command: EngineCommand,
+    pub path: PathBuf,
+    pub options: LoadOptions,
+}
+
+/// How many requests a model takes, and how long they wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests that may be decoded at once.
+    pub slots: usize,
+    /// Requests that may wait beyond those.
+    pub max_queue: usize,
+    /// How long a request waits while the model is loaded.
+    pub load_timeout: Duration,
+}
+
+#[derive(Clone)]
+enum State {
+    Loading,
+    Ready(Arc<Process>),
+    /// Between the death of a process and the start of the next.
+    Restarting,
+    /// The engine refused the file.
+    Unusable {
+        message: String,
+        since: Instant,
+    },
+    Stopped,
+}
+
+/// The pause before a restart is shorter than this, unless the process keeps dying.
+const RESTART_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A file that was refused is tried again on the next request after this time: it may have been replaced.
+const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(5);
+
+impl Resident {
+    /// Start loading in the background, once `predecessor` has left the memory.
+    pub fn start(launch: Launch, limits: Limits, predecessor: Option<CancellationToken>) -> Self {
+        let (sender, state) = watch::channel(State::Loading);
+        let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
+        let places = Arc::new(Semaphore::new(limits.slots + limits.max_queue));
+        let (stopped, is_gone) = (stop.clone(), gone.clone());
+        tokio::spawn(async move {
+            if let Some(predecessor) = predecessor {
+                predecessor.cancelled().await;
+            }
+            keep_loaded(&launch, &sender, &stopped).await;
+            is_gone.cancel();
+        });
+        Self { state, places, limits, stop, gone }
+    }
+
+    /// A place among those that are answered or wait. It is given back when it is dropped.
+    pub fn admit(&self) -> Result<OwnedSemaphorePermit, EngineError> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| EngineError::Busy(self.limits.max_queue))
+    }
+
+    /// The process, as soon as it has loaded its model.
+    pub async fn process(&self) -> Result<Arc<Process>, EngineError> {
+        let mut state = self.state.clone();
+        loop {
+            let current = state.borrow_and_update().clone();
+            let (patience, impatient) = match &current {
+                State::Ready(process) if process.is_connected() => return Ok(Arc::clone(process)),
+                State::Ready(_) | State::Restarting => (RESTART_PATIENCE, restarting()),
+                State::Loading => (self.limits.load_timeout, EngineError::Timeout),
+                State::Unusable { .. } | State::Stopped => return Err(current.why_not_ready()),
+            };
+            let change = state.wait_for(|now| discriminant(now) != discriminant(&current));
+            if timeout(patience, change).await.is_err() {
+                return Err(impatient);
+            }
+        }
+    }
+
+    /// Whether a request would be answered now.
+    pub fn ready(&self) -> Result<(), EngineError> {
+        match &*self.state.borrow() {
+            State::Ready(process) if process.is_connected() => Ok(()),
+            state => Err(state.why_not_ready()),
+        }
+    }
+
+    /// What the model's file says; known while the model is in memory.
+    pub fn facts(&self) -> Option<ModelFacts> {
+        match &*self.state.borrow() {
+            State::Ready(process) => Some(process.facts().clone()),
+            _ => None,
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.places.available_permits() == self.limits.slots + self.limits.max_queue
+    }
+
+    pub fn is_unusable(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Unusable { .. })
+    }
+
+    /// Whether the file was refused so long ago that it is worth another try.
+    pub fn is_worth_retrying(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Unusable { since, .. } if since.elapsed() >= RETRY_REFUSED_AFTER)
+    }
+
+    /// End the process. The token is cancelled when it is gone.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.cancel();
+        self.gone.clone()
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl State {
+    fn why_not_ready(&self) -> EngineError {
+        match self {
+            Self::Loading => EngineError::Unavailable("the model is being loaded; try again in a moment".to_owned()),
+            Self::Ready(_) | Self::Restarting => restarting(),
+            Self::Unusable { message, .. } => EngineError::Unavailable(message.clone()),
+            Self::Stopped => EngineError::Unavailable("the engine has been stopped".to_owned()),
+        }
+    }
+}
+
+fn restarting() -> EngineError {
+    EngineError::Unavailable("the engine is restarting; try again in a moment".to_owned())
+}
+
+/// Runs until `stop` is cancelled or the engine refuses the file.
+async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &CancellationToken) {
+    let mut backoff = Backoff::default();
+    loop {
+        let loading = Process::load(&launch.command, &launch.path, launch.options.clone());
+        let served = match stop.run_until_cancelled(loading).await {
+            None => break,
+            Some(Ok(process)) => {
+                let process = Arc::new(process);
+                tracing::info!(model = %launch.path.display(), process = process.id(), "the model is loaded");
+                let since = Instant::now();
+                state.send_replace(State::Ready(Arc::clone(&process)));
+                if stop.run_until_cancelled(process.ended()).await.is_none() {
+                    process.stop().await;
+                    break;
+                }
+                since.elapsed()
+            }
+            Some(Err(LoadError::Refused(message))) => {
+                tracing::error!(model = %launch.path.display(), message, "the engine refused the model");
+                state.send_replace(State::Unusable { message, since: Instant::now() });
+                return;
+            }
+            Some(Err(error)) => {
+                tracing::error!(model = %launch.path.display(), error = &error as &dyn std::error::Error, "the model is not loaded");
+                Duration::ZERO
+            }
+        };
+        state.send_replace(State::Restarting);
+        let pause = backoff.pause(served);
+        tracing::warn!(?pause, "the engine process is started again");
+        if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+            break;
+        }
+        state.send_replace(State::Loading);
+    }
+    state.send_replace(State::Stopped);
+}

@@ -1,0 +1,41 @@
+//! Flotilla's server: chats with language models over HTTP.
+//!
+//! A turn goes through [`routes`] (extract, call, respond) → [`chat`] (what the model is told, and the run that writes
+//! the answer) → [`engine`] (who answers). [`store`] keeps conversations; [`dialect`] knows how each kind of client
+//! wants its bytes; [`access`] who may call; [`config`] every setting.
+//!
+//! Invariants: nothing below `routes` knows a dialect, nothing below `chat` knows a conversation, only `config` reads
+//! the environment, and an answer belongs to its run and not to the connection that shows it.
+
+pub mod access;
+pub mod chat;
+pub mod config;
+pub mod dialect;
+pub mod engine;
+pub mod error;
+mod extract;
+mod listener;
+pub mod models;
+pub mod routes;
+pub mod shutdown;
+pub mod state;
+pub mod store;
+pub mod telemetry;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+pub use self::{config::Config, state::AppState};
+
+/// The router with all its layers.
+pub fn app(state: AppState) -> Router {
+    routes::router(state)
+}
+
+/// Answer on `listener` until `stop` resolves and the running answers have ended or were kept.
+pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Output = ()>) {
+    chat::run::recover_abandoned(&state).await;
+    let leases = tokio::spawn(chat::run::keep_leases(state.clone()));
+    listener::serve(listener, app(state.clone()), state, stop).await;
+    leases.abort();
+}

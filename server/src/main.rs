@@ -1,0 +1,57 @@
+//! The program: `flotilla serve`, and `flotilla engine`, which it starts by itself.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use flotilla::{AppState, Config, engine, shutdown, telemetry};
+use tokio::net::TcpListener;
+
+/// LLMs as a service, from one laptop to a cluster.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve models over HTTP.
+    Serve(Box<Config>),
+    /// Run one model on stdin and stdout; the server starts this by itself.
+    #[command(hide = true)]
+    Engine,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(config) => serve(*config),
+        Command::Engine => engine::run_engine_process(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::init_logs(config.log_format);
+    let address = config.listen_addr;
+    let state = AppState::open(config).await?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
+    announce(&listener)?;
+    flotilla::serve(listener, state, shutdown::signal()).await;
+    Ok(())
+}
+
+/// The one line on stdout, for people and for programs that start this one.
+#[expect(clippy::print_stdout, reason = "this line is the program's output; log lines go to stderr")]
+fn announce(listener: &TcpListener) -> anyhow::Result<()> {
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(())
+}

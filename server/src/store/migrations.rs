@@ -1,0 +1,122 @@
+//! The tables, in the order in which they came to be. A released migration is never edited: add the next one.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Conversations)]
+    }
+}
+
+/// Conversations, messages, runs, their journal, and full-text search over messages.
+struct Conversations;
+
+impl MigrationName for Conversations {
+    fn name(&self) -> &str {
+        "m0001_conversations"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Conversations {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let conversations = Table::create()
+            .table("conversations")
+            .col(pk_uuid("id"))
+            .col(text("title"))
+            .col(text_null("model"))
+            .col(text_null("system_prompt"))
+            .col(json_binary_null("parameters"))
+            .col(uuid_null("head_id"))
+            .col(timestamp_with_time_zone("created_at"))
+            .col(timestamp_with_time_zone("updated_at"))
+            .to_owned();
+        manager.create_table(conversations).await?;
+        let recent = Index::create().name("conversations_recent").table("conversations").col("updated_at").to_owned();
+        manager.create_index(recent).await?;
+
+        let messages = Table::create()
+            .table("messages")
+            // A number of its own, because SQLite's search index refers to rows by an integer that must stay.
+            .col(big_pk_auto("position"))
+            .col(uuid_uniq("id"))
+            .col(uuid("conversation_id"))
+            .col(uuid_null("parent_id"))
+            .col(text("role"))
+            .col(text("content"))
+            .col(text("status"))
+            .col(json_binary_null("error"))
+            .col(text_null("model"))
+            .col(uuid_null("run_id"))
+            .col(json_binary_null("details"))
+            .col(timestamp_with_time_zone("created_at"))
+            .foreign_key(&mut cascade("messages", "conversation_id", "conversations"))
+            .to_owned();
+        manager.create_table(messages).await?;
+        let of_conversation =
+            Index::create().name("messages_of_conversation").table("messages").col("conversation_id").to_owned();
+        manager.create_index(of_conversation).await?;
+
+        let runs = Table::create()
+            .table("runs")
+            .col(pk_uuid("id"))
+            .col(uuid("conversation_id"))
+            .col(uuid("message_id"))
+            .col(text("status"))
+            .col(uuid("owner"))
+            .col(timestamp_with_time_zone("lease_until"))
+            .col(timestamp_with_time_zone("created_at"))
+            .col(timestamp_with_time_zone_null("finished_at"))
+            .foreign_key(&mut cascade("runs", "conversation_id", "conversations"))
+            .to_owned();
+        manager.create_table(runs).await?;
+        let by_status = Index::create().name("runs_by_status").table("runs").col("status").to_owned();
+        manager.create_index(by_status).await?;
+
+        let run_events = Table::create()
+            .table("run_events")
+            .col(uuid("run_id"))
+            .col(big_integer("first_seq"))
+            .col(big_integer("last_seq"))
+            .col(json_binary("events"))
+            .primary_key(Index::create().col("run_id").col("first_seq"))
+            .foreign_key(&mut cascade("run_events", "run_id", "runs"))
+            .to_owned();
+        manager.create_table(run_events).await?;
+
+        let search = match manager.get_database_backend() {
+            sea_orm::DbBackend::Sqlite => SQLITE_SEARCH,
+            _ => POSTGRES_SEARCH,
+        };
+        manager.get_connection().execute_unprepared(search).await?;
+        Ok(())
+    }
+}
+
+fn cascade(table: &'static str, column: &'static str, parent: &'static str) -> ForeignKeyCreateStatement {
+    ForeignKey::create().from(table, column).to(parent, "id").on_delete(ForeignKeyAction::Cascade).to_owned()
+}
+
+/// An FTS5 index over the table itself, so no text is kept twice; <https://sqlite.org/fts5.html> section 4.4.3.
+const SQLITE_SEARCH: &str = "
+CREATE VIRTUAL TABLE message_search USING fts5(content, content='messages', content_rowid='position');
+CREATE TRIGGER messages_search_insert AFTER INSERT ON messages BEGIN
+    INSERT INTO message_search(rowid, content) VALUES (new.position, new.content);
+END;
+CREATE TRIGGER messages_search_delete AFTER DELETE ON messages BEGIN
+    INSERT INTO message_search(message_search, rowid, content) VALUES ('delete', old.position, old.content);
+END;
+CREATE TRIGGER messages_search_update AFTER UPDATE OF content ON messages BEGIN
+    INSERT INTO message_search(message_search, rowid, content) VALUES ('delete', old.position, old.content);
+    INSERT INTO message_search(rowid, content) VALUES (new.position, new.content);
+END;
+";
+
+/// The `simple` configuration: it stems nothing, so it is right in every language.
+const POSTGRES_SEARCH: &str = "
+ALTER TABLE messages ADD COLUMN search tsvector GENERATED ALWAYS AS (to_tsvector('simple', content)) STORED;
+CREATE INDEX messages_search ON messages USING gin(search);
+";

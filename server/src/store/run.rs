@@ -1,0 +1,137 @@
+//! Runs: one for each answer being written, with an owner whose lease says that it is still alive.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{IntoActiveModel, TransactionTrait, entity::prelude::*};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Store, conversation,
+    message::{self, Details, Message, MessageError, Status},
+};
+
+pub type Run = Model;
+
+#[derive(Clone, Debug, PartialEq, Serialize, DeriveEntityModel, ToSchema)]
+#[sea_orm(table_name = "runs")]
+#[schema(as = Run)]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub conversation_id: Uuid,
+    /// The answer that it writes.
+    pub message_id: Uuid,
+    pub status: Status,
+    /// The server process that writes it.
+    #[serde(skip)]
+    pub owner: Uuid,
+    /// When others may take the owner for dead.
+    #[serde(skip)]
+    pub lease_until: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Everything that one turn writes before the engine is asked.
+#[derive(Clone, Debug)]
+pub struct NewTurn {
+    /// The user's message when it is new; `None` when an existing one is answered again.
+    pub user: Option<Message>,
+    /// The placeholder of the answer.
+    pub assistant: Message,
+    pub run: Run,
+    /// A title for the conversation when it has none.
+    pub title: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub status: Status,
+    pub content: String,
+    pub error: Option<MessageError>,
+    pub model: Option<String>,
+    pub details: Option<Details>,
+}
+
+impl Store {
+    /// Keep a turn, whole or not at all.
+    pub async fn begin_turn(&self, turn: NewTurn) -> Result<(), DbErr> {
+        let transaction = self.write.begin().await?;
+        if let Some(user) = turn.user {
+            user.into_active_model().insert(&transaction).await?;
+        }
+        let (head, now) = (turn.assistant.id, turn.assistant.created_at);
+        conversation::touch(&transaction, turn.assistant.conversation_id, head, turn.title, now).await?;
+        turn.assistant.into_active_model().insert(&transaction).await?;
+        turn.run.into_active_model().insert(&transaction).await?;
+        transaction.commit().await
+    }
+
+    pub async fn run(&self, id: Uuid) -> Result<Option<Run>, DbErr> {
+        Entity::find_by_id(id).one(&self.read).await
+    }
+
+    /// Write the end of an answer. `false` when the run had ended already, or its conversation is gone.
+    pub async fn finish_run(&self, run: &Run, outcome: Outcome, now: DateTime<Utc>) -> Result<bool, DbErr> {
+        let transaction = self.write.begin().await?;
+        // The guard on the status lets exactly one of several servers end a run.
+        let ended = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(outcome.status))
+            .col_expr(Column::FinishedAt, Expr::value(now))
+            .filter(Column::Id.eq(run.id))
+            .filter(Column::Status.eq(Status::Streaming))
+            .exec(&transaction)
+            .await?;
+        if ended.rows_affected == 0 {
+            return Ok(false);
+        }
+        message::Entity::update_many()
+            .col_expr(message::Column::Status, Expr::value(outcome.status))
+            .col_expr(message::Column::Content, Expr::value(outcome.content))
+            .col_expr(message::Column::Error, Expr::value(outcome.error))
+            .col_expr(message::Column::Model, Expr::value(outcome.model))
+            .col_expr(message::Column::Details, Expr::value(outcome.details))
+            .filter(message::Column::Id.eq(run.message_id))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Say that this server is alive and still writes its runs.
+    pub async fn renew_leases(&self, owner: Uuid, until: DateTime<Utc>) -> Result<(), DbErr> {
+        Entity::update_many()
+            .col_expr(Column::LeaseUntil, Expr::value(until))
+            .filter(Column::Owner.eq(owner))
+            .filter(Column::Status.eq(Status::Streaming))
+            .exec(&self.write)
+            .await
+            .map(drop)
+    }
+
+    /// Unfinished runs whose owner is dead: those of every other owner where this server is the only one,
+    /// else those with a lease that ended before `now`.
+    pub async fn abandoned_runs(&self, owner: Uuid, now: DateTime<Utc>) -> Result<Vec<Run>, DbErr> {
+        let unfinished = Entity::find().filter(Column::Status.eq(Status::Streaming)).filter(Column::Owner.ne(owner));
+        let abandoned = match self.is_sole_owner() {
+            true => unfinished,
+            false => unfinished.filter(Column::LeaseUntil.lt(now)),
+        };
+        abandoned.all(&self.read).await
+    }
+
+    /// Unfinished runs of a conversation, whoever writes them.
+    pub async fn streaming_runs(&self, conversation_id: Uuid) -> Result<Vec<Run>, DbErr> {
+        Entity::find()
+            .filter(Column::ConversationId.eq(conversation_id))
+            .filter(Column::Status.eq(Status::Streaming))
+            .all(&self.read)
+            .await
+    }
+}

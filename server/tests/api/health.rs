@@ -1,0 +1,52 @@
+use axum::http::StatusCode;
+use flotilla::engine::Scripted;
+use serde_json::json;
+
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn health_says_that_the_process_answers() {
+    let server = TestServer::answering(&["hi"]).await;
+    assert_eq!(server.get("/health").await.json(), json!({ "status": "ok" }));
+}
+
+#[tokio::test]
+async fn a_server_with_a_model_and_a_database_is_ready() {
+    let server = TestServer::answering(&["hi"]).await;
+    let response = server.get("/readyz").await;
+    assert_eq!((response.status, response.json()), (StatusCode::OK, json!({ "status": "ready" })));
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_be_reached_is_named_by_readyz_and_does_not_touch_health() {
+    let server = TestServer::unreachable().await;
+    let response = server.get("/readyz").await;
+    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.json()["status"], "unready");
+    assert!(response.json()["reason"].as_str().unwrap().contains("Ollama"), "{}", response.text());
+    assert_eq!(server.get("/health").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn metrics_count_answers_and_tokens_and_hold_no_prompt() {
+    let server = TestServer::answering(&["one ", "two"]).await;
+    let id = server.conversation().await;
+    server.turn(&id, None, "canary-prompt").await;
+    let text = server.get("/metrics").await.text();
+    assert!(text.contains(r#"flotilla_answers_total{model="scripted",outcome="complete"} 1"#), "{text}");
+    assert!(text.contains(r#"flotilla_tokens_total{model="scripted",kind="completion"} 2"#), "{text}");
+    assert!(text.contains("flotilla_answers_in_flight 0"), "{text}");
+    assert!(text.contains(r#"route="/api/conversations/{id}/messages",status="202""#), "{text}");
+    assert!(!text.contains("canary-prompt"));
+}
+
+#[tokio::test]
+async fn every_answer_carries_a_request_id_the_clients_own_when_it_sends_one() {
+    let server = TestServer::new(Scripted::new(vec![])).await;
+    assert!(!server.get("/health").await.headers["x-request-id"].is_empty());
+    let mut request = crate::support::request(axum::http::Method::GET, "/api/nothing", axum::body::Body::empty());
+    request.headers_mut().insert("x-request-id", "mine".parse().unwrap());
+    let response = server.send(request).await;
+    assert_eq!(response.headers["x-request-id"], "mine");
+    assert_eq!(response.json()["error"]["request_id"], "mine");
+}

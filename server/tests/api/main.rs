@@ -1,0 +1,21 @@
+//! The HTTP surface, a file for each group of paths: the real router, a real database, a scripted engine.
+//!
+//! The suite runs on SQLite, or on PostgreSQL where TEST_POSTGRES_URL names one. `make test` runs it on both.
+
+// It tells clippy that the functions below the tests are test code too.
+#![cfg(test)]
+
+mod access;
+mod api_chat;
+mod conversations;
+mod endless;
+mod health;
+mod messages;
+mod models;
+mod openapi;
+mod recovery;
+mod runs;
+mod search;
+mod support;
+mod v1_chat_completions;
+mod v1_models;

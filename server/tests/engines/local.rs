@@ -1,0 +1,246 @@
+//! The real engine process with the starter model.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use flotilla::{
+    chat::Parameters,
+    engine::{ChatRequest, Delta, Engine, EngineCommand, EngineError, EngineKind, FinishReason, Local},
+};
+use futures::StreamExt;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::support::{config, greet, greeting, read, user};
+
+const STARTER: &str = "smollm2:135m";
+
+/// A folder for models, and a command that notes each process it starts.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The starter model under these names.
+    fn with_starter_as(names: &[&str]) -> Self {
+        let machine = Self::new();
+        let starter = config(&[]).models_dir().unwrap().join("smollm2/135m.gguf");
+        assert!(starter.exists(), "the starter model is missing: run `make model`");
+        for name in names {
+            std::os::unix::fs::symlink(&starter, machine.place(name)).unwrap();
+        }
+        machine
+    }
+
+    fn with_file(name: &str, content: &[u8]) -> Self {
+        let machine = Self::new();
+        fs::write(machine.place(name), content).unwrap();
+        machine
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name.replace(':', "/") + ".gguf");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    /// One thread for each engine, because the tests run side by side.
+    fn engine(&self, flags: &[&str]) -> Local {
+        let note = "echo $$ >> \"$0\"; exec \"$@\"";
+        let args =
+            ["-c".into(), note.into(), self.notes().into(), env!("CARGO_BIN_EXE_flotilla").into(), "engine".into()];
+        let command = EngineCommand { program: "sh".into(), args: args.into() };
+        let models_dir = self.folder.path().to_str().unwrap();
+        Local::new(command, &config(&[&["--threads", "1", "--models-dir", models_dir], flags].concat())).unwrap()
+    }
+
+    /// The processes that were started, oldest first.
+    fn processes(&self) -> Vec<String> {
+        fs::read_to_string(self.notes()).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.folder.path().join("processes")
+    }
+}
+
+fn signal(signal: &str, process: &str) -> bool {
+    Command::new("kill").args([signal, process]).output().unwrap().status.success()
+}
+
+/// An answer that goes on until the context is full.
+fn long_story() -> ChatRequest {
+    let parameters = Parameters { temperature: Some(0.0), ..Parameters::default() };
+    ChatRequest { model: STARTER.to_owned(), messages: vec![user("Tell me a very long story.")], parameters }
+}
+
+#[tokio::test]
+async fn the_starter_model_answers_and_tells_what_it_cost() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+
+    let (text, completion) = greet(&engine, STARTER).await;
+
+    let completion = completion.unwrap();
+    assert!(!text.trim().is_empty());
+    assert_eq!(completion.finish_reason, FinishReason::Length);
+    assert_eq!(completion.usage.completion_tokens, 8);
+    engine.ready(STARTER).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_loaded_model_is_described_by_its_file() {
+    let machine = Machine::with_starter_as(&["another:1b", STARTER]);
+    let engine = machine.engine(&["--context-length", "1024"]);
+    greet(&engine, STARTER).await.1.unwrap();
+
+    let models = engine.models().await.unwrap();
+
+    let [starter, another] = &models[..] else { panic!("two models are installed") };
+    assert_eq!((starter.id.as_str(), starter.engine, starter.loaded), (STARTER, EngineKind::Local, true));
+    assert_eq!(starter.quantization.as_deref(), Some("Q4_1"));
+    assert_eq!(starter.context_length, Some(1024));
+    assert!(starter.size_bytes.unwrap() > 90_000_000 && starter.parameters.unwrap() > 130_000_000);
+    assert!(starter.description.as_deref().unwrap().contains("weak"));
+    assert_eq!((another.id.as_str(), another.loaded), ("another:1b", false));
+}
+
+#[tokio::test]
+async fn a_prompt_measures_what_it_later_costs() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+
+    let size = engine.measure(STARTER, &greeting(STARTER).messages).await.unwrap().unwrap();
+    let completion = greet(&engine, STARTER).await.1.unwrap();
+
+    assert_eq!(size.prompt_tokens, completion.usage.prompt_tokens);
+    assert_eq!(size.context_length, 4096);
+}
+
+#[tokio::test]
+async fn two_chats_are_answered_at_once() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    assert!(matches!(story.next().await, Some(Ok(Delta::Text(_)))));
+
+    let (text, completion) = greet(&engine, STARTER).await;
+
+    assert!(completion.is_ok() && !text.is_empty());
+    assert!(matches!(story.next().await, Some(Ok(Delta::Text(_)))), "the story goes on");
+}
+
+#[tokio::test]
+async fn dropping_an_answer_gives_its_place_to_the_next() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--slots", "1", "--max-queue", "0"]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    assert!(story.next().await.unwrap().is_ok());
+    assert!(matches!(greet(&engine, STARTER).await.1, Err(EngineError::Busy(0))));
+
+    drop(story);
+
+    assert!(greet(&engine, STARTER).await.1.is_ok());
+}
+
+#[tokio::test]
+async fn a_killed_process_interrupts_its_answers_and_comes_back() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    assert!(story.next().await.unwrap().is_ok());
+
+    assert!(signal("-9", &machine.processes()[0]));
+
+    let (_, completion) = read(story).await;
+    assert!(matches!(completion, Err(EngineError::Interrupted)));
+    assert!(greet(&engine, STARTER).await.1.is_ok());
+    assert_eq!(machine.processes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_as_such_and_not_tried_in_a_loop() {
+    let machine = Machine::with_file("broken:1b", b"this is no model");
+    let engine = machine.engine(&[]);
+
+    for _ in 0..3 {
+        let (_, completion) = greet(&engine, "broken:1b").await;
+        let Err(EngineError::Unavailable(message)) = completion else { panic!("a damaged file cannot answer") };
+        assert!(message.contains("GGUF"), "{message}");
+    }
+
+    assert_eq!(machine.processes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_at_its_start_is_reported_as_restarting() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let command = EngineCommand { program: "false".into(), args: Vec::new() };
+    let models_dir = machine.folder.path().to_str().unwrap();
+    let engine = Local::new(command, &config(&["--models-dir", models_dir])).unwrap();
+
+    let restarting = async {
+        while !engine.ready(STARTER).await.unwrap_err().to_string().contains("restarting") {
+            tokio::task::yield_now().await;
+        }
+    };
+
+    timeout(Duration::from_secs(10), restarting).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_third_model_takes_the_place_of_the_one_unused_for_longest() {
+    let machine = Machine::with_starter_as(&["a:1b", "b:1b", "c:1b"]);
+    let engine = machine.engine(&["--model-name", "a:1b", "--context-length", "256"]);
+    for model in ["a:1b", "b:1b", "a:1b", "c:1b"] {
+        greet(&engine, model).await.1.unwrap();
+    }
+
+    let models = engine.models().await.unwrap();
+
+    let loaded: Vec<_> = models.iter().filter(|model| model.loaded).map(|model| model.id.as_str()).collect();
+    assert_eq!(loaded, ["a:1b", "c:1b"]);
+}
+
+#[tokio::test]
+async fn a_model_that_is_answering_is_not_pushed_out() {
+    let machine = Machine::with_starter_as(&[STARTER, "b:1b", "c:1b"]);
+    let engine = machine.engine(&[]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    let mut other = engine.chat(ChatRequest { model: "b:1b".to_owned(), ..long_story() }).await.unwrap();
+
+    let (_, completion) = greet(&engine, "c:1b").await;
+
+    assert!(matches!(completion, Err(EngineError::Unavailable(_))));
+    assert!(story.next().await.unwrap().is_ok() && other.next().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_installed_is_unknown() {
+    let machine = Machine::new();
+    let engine = machine.engine(&[]);
+
+    assert!(matches!(greet(&engine, "missing:1b").await.1, Err(EngineError::UnknownModel(_))));
+    assert!(matches!(engine.ready("missing:1b").await, Err(EngineError::UnknownModel(_))));
+}
+
+#[tokio::test]
+async fn a_shut_down_engine_leaves_no_process_behind() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    assert!(story.next().await.unwrap().is_ok());
+
+    engine.shutdown().await;
+
+    assert!(!Path::new("/proc").join(&machine.processes()[0]).exists());
+    assert!(matches!(greet(&engine, STARTER).await.1, Err(EngineError::Unavailable(_))));
+}

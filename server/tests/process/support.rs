@@ -1,0 +1,104 @@
+//! A `flotilla serve` of its own for each test, on a free port.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+pub struct Server {
+    process: Child,
+    pub url: String,
+    pub client: Client,
+}
+
+impl Server {
+    /// Serve the words of `script`, one every `delay_ms`, from `folder`.
+    pub fn start(folder: &Path, script: &str, delay_ms: u32) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_flotilla")), folder, script, delay_ms)
+    }
+
+    /// The same through another program that runs the server in the end.
+    pub fn start_by(mut command: Command, folder: &Path, script: &str, delay_ms: u32) -> Self {
+        let script_file = folder.parent().unwrap().join("script.txt");
+        std::fs::write(&script_file, script).unwrap();
+        command.arg("serve").args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1"]);
+        command.arg("--data-dir").arg(folder).arg("--script").arg(script_file);
+        command.args(["--script-delay-ms", &delay_ms.to_string()]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Self { process, url, client: Client::new() }
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let response = self.client.post(format!("{}{path}", self.url)).json(&body).send().await.unwrap();
+        (response.status(), response.json().await.unwrap_or_default())
+    }
+
+    /// Send a first message; returns the conversation's id and the turn.
+    pub async fn send(&self, content: &str) -> (String, Value) {
+        let (_, conversation) = self.post("/api/conversations", json!({})).await;
+        let id = conversation["id"].as_str().unwrap().to_owned();
+        let (status, turn) =
+            self.post(&format!("/api/conversations/{id}/messages"), json!({ "content": content })).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{turn}");
+        (id, turn)
+    }
+
+    /// Read a run's events until they contain `text`, or to their end; returns what was read.
+    pub async fn read_until(&self, run: &Value, text: &str) -> String {
+        let url = format!("{}/api/runs/{}/events", self.url, run.as_str().unwrap());
+        let mut pieces = self.client.get(url).send().await.unwrap().bytes_stream();
+        let mut read = String::new();
+        while !read.contains(text) {
+            let Some(Ok(piece)) = pieces.next().await else { break };
+            read.push_str(&String::from_utf8_lossy(&piece));
+        }
+        read
+    }
+
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Wait for the program's end.
+    pub async fn ended(mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Many words, so that an answer lasts.
+pub fn long_script() -> String {
+    (0..5000).map(|number| format!("word{number} ")).collect()
+}

@@ -1,0 +1,40 @@
+"""A Flotilla of its own for a test: the real program, a free port, an empty data folder."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+STARTER = "smollm2:135m"
+
+
+def models_dir():
+    """Where the starter model lies: the settings of the program, then the user's data folder."""
+    if folder := os.environ.get("MODELS_DIR"):
+        return folder
+    data = os.environ.get("DATA_DIR")
+    share = os.environ.get("XDG_DATA_HOME", pathlib.Path.home() / ".local/share")
+    return str(pathlib.Path(data or pathlib.Path(share, "flotilla"), "models"))
+
+
+@contextlib.contextmanager
+def serve(**settings):
+    """Start a server with these settings and yield its URL; it is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {"MODELS_DIR": models_dir(), "PATH": os.environ["PATH"], "HOME": folder}
+        environment |= {"DATA_DIR": folder, "LISTEN_ADDR": "127.0.0.1:0"} | settings
+        with open(pathlib.Path(folder, "log"), "w+") as log:
+            program = subprocess.Popen(
+                [os.environ["FLOTILLA_BIN"], "serve"], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+            try:
+                line = program.stdout.readline()
+                if not line.startswith("listening on "):
+                    log.seek(0)
+                    raise RuntimeError(f"the server did not start:\n{log.read()}")
+                yield line.removeprefix("listening on ").strip()
+            finally:
+                program.terminate()
+                program.wait(timeout=60)
+                program.stdout.close()
