@@ -1,0 +1,142 @@
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+
+import type { Api } from './api';
+import { expect, test } from './fixtures';
+
+interface Screen {
+  name: string;
+  /** Narrow windows have a drawer instead of the sidebar. */
+  width?: number;
+  open: (page: Page, conversationId: string) => Promise<void>;
+}
+
+const conversation = (page: Page, id: string) => page.goto(`/c/${id}`).then(() => undefined);
+
+const SCREENS: Screen[] = [
+  { name: 'new chat', open: (page) => page.goto('/').then(() => undefined) },
+  { name: 'conversation', open: conversation },
+  { name: 'narrow conversation', width: 420, open: conversation },
+  {
+    name: 'drawer',
+    width: 420,
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.getByRole('button', { name: 'Open chats' }).click();
+      await expect(page.getByRole('textbox', { name: 'Search chats' })).toBeVisible();
+    },
+  },
+  {
+    name: 'chat settings',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.getByRole('button', { name: 'Chat settings' }).click();
+      await page.getByLabel('Temperature', { exact: true }).fill('0.4');
+    },
+  },
+  {
+    name: 'model picker',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.getByRole('combobox', { name: 'Model' }).click();
+      await expect(page.getByRole('option').first()).toBeVisible();
+    },
+  },
+  {
+    name: 'details of an answer',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.getByRole('button', { name: 'Details of this answer' }).click();
+      await expect(page.getByRole('dialog')).toBeVisible();
+    },
+  },
+  {
+    name: 'context',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.getByRole('button', { name: /Context/ }).click();
+      await expect(page.getByRole('dialog')).toBeVisible();
+    },
+  },
+  {
+    name: 'editing a message',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.getByRole('button', { name: 'Edit message' }).focus();
+      await page.keyboard.press('Enter');
+      await expect(page.getByRole('textbox', { name: 'Edit message' })).toBeVisible();
+    },
+  },
+  {
+    name: 'search',
+    open: async (page) => {
+      await page.goto('/');
+      await page.getByRole('textbox', { name: 'Search chats' }).fill('lighthouse');
+      await expect(page.locator('mark').first()).toBeVisible();
+    },
+  },
+  {
+    name: 'settings',
+    open: async (page) => {
+      await page.goto('/');
+      await page.getByRole('button', { name: 'Settings', exact: true }).click();
+      await expect(page.getByRole('dialog', { name: 'Settings' })).toBeVisible();
+    },
+  },
+  {
+    name: 'delete question',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page
+        .getByRole('button', { name: /^Actions for/ })
+        .first()
+        .focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('menuitem', { name: 'Delete' }).click();
+      await expect(page.getByRole('alertdialog')).toBeVisible();
+    },
+  },
+  {
+    name: 'unsent message',
+    open: async (page, id) => {
+      await conversation(page, id);
+      await page.route('**/messages', (route) => route.abort());
+      await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Not today.');
+      await page.keyboard.press('Enter');
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+  {
+    name: 'missing chat',
+    open: async (page) => {
+      await page.goto('/c/01890000-0000-7000-8000-000000000000');
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+];
+
+/** Shared by all screens: an answer takes the model longer than the check takes axe. */
+let seeded: Promise<string> | undefined;
+
+async function seed(api: Api): Promise<string> {
+  const id = await api.conversation('Lighthouses', { temperature: 0, max_tokens: 60 });
+  await api.exchange(id, 'Write two lines of Python that print the word lighthouse, in a code block.');
+  return id;
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const { name, width, open } of SCREENS) {
+    test(`axe finds nothing on: ${name}, ${colorScheme}`, async ({ page, api }) => {
+      const id = await (seeded ??= seed(api));
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width: width ?? 1280, height: 820 });
+      await open(page, id);
+      const { violations } = await new AxeBuilder({ page })
+        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+        .analyze();
+      expect(violations.map(({ id: rule, nodes }) => ({ rule, at: nodes.map((node) => node.html) }))).toEqual(
+        [],
+      );
+    });
+  }
+}

@@ -1,0 +1,2 @@
+export { platform } from '@/platform/host';
+export type { Capabilities, Connection, Platform } from './types';

@@ -1,0 +1,28 @@
+/** What the app needs from the place it runs in. Features ask for capabilities, never for the place itself. */
+export interface Platform {
+  capabilities: Capabilities;
+  /** Where the API answers. Called once per page load. */
+  connection(): Promise<Connection>;
+  /** The server this app talks to; `null` is this computer. Only with `capabilities.serverSwitch`. */
+  serverChoice: {
+    get(): Promise<string | null>;
+    /** Takes effect when the page is loaded again. */
+    set(url: string | null): Promise<void>;
+  };
+  /** Opens an `http:`, `https:` or `mailto:` address outside the app. */
+  openExternal(url: string): Promise<void>;
+}
+
+export interface Capabilities {
+  /** Can manage a Kubernetes cluster. */
+  cluster: boolean;
+  /** Can choose between this computer and another server. */
+  serverSwitch: boolean;
+}
+
+export interface Connection {
+  /** Without a trailing slash; empty when the page and the API share an origin. */
+  baseUrl: string;
+  /** Sent as a bearer token; `null` when the server asks for none. */
+  token: string | null;
+}
