@@ -1,0 +1,23 @@
+use std::fs::File;
+
+use crate::support::Home;
+
+#[tokio::test]
+async fn a_database_in_use_is_explained_in_the_window() {
+    let home = Home::new();
+    let other = File::create(home.data_dir().join("flotilla.lock")).unwrap();
+    other.try_lock().unwrap();
+    let app = home.open().await;
+    app.shows("another Flotilla uses").await;
+
+    drop(other);
+    app.page.refresh().await.unwrap();
+    app.shows("Your chats will be listed here").await;
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_explained_in_the_window() {
+    let home = Home::new();
+    let app = home.open_with(&[("SLOTS", "none")]).await;
+    app.shows("SLOTS").await;
+}
