@@ -1,0 +1,189 @@
+//! Decode speed of one chat and of four, through the whole server and through llama.cpp alone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use futures::future::try_join_all;
+use tokio::runtime::Runtime;
+
+use crate::{
+    SLOTS, Setup,
+    chat::{Answer, ChatRequest, Message},
+    connection::Connection,
+    endpoint::Endpoint,
+    llama::{Llama, Sequences},
+    rounds::Rounds,
+    runtime,
+    table::{COMPARISON, Table},
+};
+
+const MAX_TOKENS: u32 = 256;
+const TOPICS: [&str; SLOTS as usize] =
+    ["a lighthouse keeper", "a train through the desert", "the first day on Mars", "an old clockmaker"];
+
+/// The shares of llama.cpp's speed, and of one chat's, that we want to reach.
+const DECODE_TARGET: f64 = 0.95;
+const BATCHING_TARGET: f64 = 2.0;
+
+/// What runs in one round, one after the other.
+#[derive(Clone, Copy)]
+enum Run {
+    ServerAlone,
+    LlamaAlone,
+    ServerTogether,
+    LlamaTogether,
+}
+
+/// The table, and the tokens per second of all chats together.
+///
+/// Streams `/v1/chat/completions` at temperature 0 and divides the tokens that the server counted by the time from the
+/// first to the last. llama.cpp's turn is the same prompts, greedy too, turned into text too, in this process.
+pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
+    let runtime = runtime()?;
+    let server = setup.serve_model()?;
+    let mut clients = runtime.block_on(Clients::connect(&server.endpoint()))?;
+    let llama = Llama::load(&model_file(&setup.models()?, &clients.model), setup.load_options())?;
+    let (mut alone, mut together) = (llama.sequences(1)?, llama.sequences(SLOTS)?);
+
+    let chats: Vec<_> = TOPICS.into_iter().map(chat).collect();
+    let mut rates: [Rounds; 4] = Default::default();
+    let mut same_text = 0;
+    // Round 0 warms up: the model is loaded, the files are read, the prompts are in the server's cache.
+    for round in 0..=setup.rounds {
+        eprintln!("decode: round {round} of {}", setup.rounds);
+        let mut order = [Run::ServerAlone, Run::LlamaAlone, Run::ServerTogether, Run::LlamaTogether];
+        // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them.
+        let first = round as usize % order.len();
+        order.rotate_left(first);
+        let mut texts = [String::new(), String::new()];
+        for run in order {
+            let rate = match run {
+                Run::ServerAlone => {
+                    let answers = clients.ask(&runtime, &chats[..1])?;
+                    texts[0] = answers[0].text();
+                    answers[0].tokens_per_second()
+                }
+                Run::ServerTogether => total_tokens_per_second(&clients.ask(&runtime, &chats)?),
+                Run::LlamaAlone => {
+                    let (text, rate) = generate(&mut alone, &chats[..1])?;
+                    texts[1] = text;
+                    rate
+                }
+                Run::LlamaTogether => generate(&mut together, &chats)?.1,
+            };
+            if round > 0 {
+                rates[run as usize].push(rate);
+            }
+        }
+        same_text += u32::from(round > 0 && texts[0] == texts[1]);
+    }
+    let capacity = rates[Run::ServerTogether as usize].median();
+    Ok((table(&rates, &clients.model, setup.rounds, same_text), capacity))
+}
+
+fn table(rates: &[Rounds; 4], model: &str, rounds: u32, same_text: u32) -> Table {
+    let [server_alone, llama_alone, server_together, llama_together] = rates;
+    let method = format!(
+        "Tokens per second of `{model}`, {MAX_TOKENS} tokens an answer, greedy; medians of {rounds} rounds, in brackets \
+         the least and the greatest round. The first answer's text was the same in {same_text} of {rounds} rounds."
+    );
+    let mut table = Table::new("Decode and batching", COMPARISON, method);
+    let decode = server_alone.ratio_to(llama_alone);
+    table.compare(
+        [
+            "one chat, through HTTP".into(),
+            server_alone.spread(1),
+            format!("llama.cpp alone: {}", llama_alone.spread(1)),
+            decode.spread(3),
+        ],
+        &format!("≥ {DECODE_TARGET}"),
+        Some(decode.median() >= DECODE_TARGET),
+    );
+    let batching = server_together.ratio_to(server_alone);
+    table.compare(
+        [
+            format!("{SLOTS} chats together"),
+            server_together.spread(1),
+            format!("one chat: {}", server_alone.spread(1)),
+            batching.spread(2),
+        ],
+        &format!("≥ {BATCHING_TARGET:.1}"),
+        Some(batching.median() >= BATCHING_TARGET),
+    );
+    table.compare(
+        [
+            format!("{SLOTS} chats together"),
+            server_together.spread(1),
+            format!("llama.cpp alone, {SLOTS} sequences: {}", llama_together.spread(1)),
+            server_together.ratio_to(llama_together).spread(3),
+        ],
+        "",
+        None,
+    );
+    table.compare(
+        [
+            "the machine's ceiling for batching".into(),
+            String::new(),
+            format!("llama.cpp alone, {SLOTS} sequences to 1"),
+            llama_together.ratio_to(llama_alone).spread(2),
+        ],
+        "",
+        None,
+    );
+    table
+}
+
+/// One connection for each chat.
+struct Clients {
+    model: String,
+    connections: Vec<Connection>,
+}
+
+impl Clients {
+    async fn connect(endpoint: &Endpoint) -> anyhow::Result<Self> {
+        let mut connections = try_join_all((0..SLOTS).map(|_| Connection::open(endpoint))).await?;
+        let model = connections[0].first_model().await?;
+        Ok(Self { model, connections })
+    }
+
+    fn ask(&mut self, runtime: &Runtime, chats: &[Vec<Message>]) -> anyhow::Result<Vec<Answer>> {
+        let model = &self.model;
+        let answers = chats.iter().zip(&mut self.connections).map(|(chat, connection)| async move {
+            ChatRequest::new(model, chat.clone(), MAX_TOKENS).send(connection).await
+        });
+        let answers = runtime.block_on(try_join_all(answers))?;
+        let enough = answers.iter().all(|answer| answer.usage.completion_tokens >= MAX_TOKENS / 4);
+        ensure!(enough, "{model} answers too briefly to be measured");
+        Ok(answers)
+    }
+}
+
+/// From the first token of any to the last of any.
+fn total_tokens_per_second(answers: &[Answer]) -> f64 {
+    let tokens: u32 = answers.iter().map(Answer::tokens_after_first).sum();
+    let first = answers.iter().map(Answer::first_piece).min();
+    let last = answers.iter().map(|answer| answer.finished).max();
+    first.zip(last).map_or(f64::NAN, |(first, last)| f64::from(tokens) / (last - first).as_secs_f64())
+}
+
+fn generate(sequences: &mut Sequences<'_>, chats: &[Vec<Message>]) -> anyhow::Result<(String, f64)> {
+    let generated = sequences.generate(chats, MAX_TOKENS)?;
+    let text = generated.texts.into_iter().next().context("there was no chat")?;
+    Ok((text, generated.tokens_per_second))
+}
+
+/// With a system prompt, because templates invent one where it is missing, and not all readers of templates do.
+fn chat(topic: &str) -> Vec<Message> {
+    vec![
+        Message::system("You are a writer of long stories."),
+        Message::user(format!(
+            "Write a very long story about {topic}. Describe every place and every person in detail."
+        )),
+    ]
+}
+
+/// Where the server found the model that it calls `<name>:<tag>`.
+fn model_file(models: &Path, model: &str) -> PathBuf {
+    let (name, tag) = model.split_once(':').unwrap_or((model, "latest"));
+    models.join(name).join(format!("{tag}.gguf"))
+}

@@ -1,0 +1,153 @@
+//! Measures `flotilla serve` against what the machine allows, and prints tables for README.
+//!
+//! Every number is a ratio of two things that ran a moment apart in one run: clocks, neighbours and caches of a rented
+//! machine change by the minute, so a number measured on another day is no reference.
+//!
+//! Code map:
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`]
+//! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
+//! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
+//! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
+
+mod chat;
+mod connection;
+mod decode;
+mod delay;
+mod endpoint;
+mod idle;
+mod llama;
+mod load;
+mod machine;
+mod mock_upstream;
+mod prefix;
+mod rounds;
+mod server_process;
+mod sse;
+mod table;
+mod words;
+
+use std::{env, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use flotilla_engine::protocol::LoadOptions;
+
+use crate::{
+    load::LoadArgs,
+    server_process::{Placement, ServerProcess},
+    table::Table,
+};
+
+/// Measure `flotilla serve`.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    setup: Setup,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything below, one after the other; this is also what happens without a command.
+    All,
+    /// Tokens per second of one chat and of four, against llama.cpp without the server.
+    Decode,
+    /// Time to first token in a conversation's fifth turn, against a prompt that was never seen.
+    Prefix,
+    /// What the server adds to each token when it stands in front of another engine.
+    Delay,
+    /// Memory and start-up of a server without a model.
+    Idle,
+    /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
+    Load(LoadArgs),
+}
+
+/// What is measured.
+#[derive(Args)]
+pub struct Setup {
+    /// The program to measure; by default the one that was built together with this one.
+    #[arg(long, global = true)]
+    server: Option<PathBuf>,
+
+    /// Folder with GGUF files as `<name>/<tag>.gguf`; by default the user's own.
+    #[arg(long, global = true)]
+    models: Option<PathBuf>,
+
+    /// How often each comparison is repeated.
+    #[arg(long, global = true, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+/// The server's defaults, spelt out so that llama.cpp alone gets the same ones.
+const SLOTS: u32 = 4;
+const CONTEXT_LENGTH: u32 = 4096;
+
+impl Setup {
+    fn server(&self) -> anyhow::Result<PathBuf> {
+        match &self.server {
+            Some(program) => Ok(program.clone()),
+            None => Ok(env::current_exe()?.with_file_name("flotilla")),
+        }
+    }
+
+    fn models(&self) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &self.models {
+            return Ok(folder.clone());
+        }
+        let user = directories::ProjectDirs::from("", "", "flotilla").context("no home folder: pass --models")?;
+        Ok(user.data_dir().join("models"))
+    }
+
+    fn load_options(&self) -> LoadOptions {
+        LoadOptions { slots: SLOTS, context_length: CONTEXT_LENGTH, threads: machine::cores() as u32 }
+    }
+
+    /// A server that answers with its own engine, on every core: llama.cpp uses them all.
+    fn serve_model(&self) -> anyhow::Result<ServerProcess> {
+        let options = self.load_options();
+        let mut arguments = vec!["--models-dir".into(), self.models()?.into_os_string()];
+        for (flag, value) in
+            [("--slots", options.slots), ("--context-length", options.context_length), ("--threads", options.threads)]
+        {
+            arguments.extend([flag.into(), value.to_string().into()]);
+        }
+        ServerProcess::start(&self.server()?, &arguments, Placement::AllCores)
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flotilla-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
+    let before = machine::load_average();
+    match command.as_ref().unwrap_or(&Command::All) {
+        Command::All => {
+            let (table, capacity) = decode::measure(setup)?;
+            table.print()?;
+            prefix::measure(setup)?.print()?;
+            delay::measure(setup)?.print()?;
+            idle::measure(setup)?.print()?;
+            load::around_capacity(setup, capacity)?.print()?;
+        }
+        Command::Decode => decode::measure(setup)?.0.print()?,
+        Command::Prefix => prefix::measure(setup)?.print()?,
+        Command::Delay => delay::measure(setup)?.print()?,
+        Command::Idle => idle::measure(setup)?.print()?,
+        Command::Load(args) => load::measure(args)?.print()?,
+    }
+    Table::print_line(&machine::describe(before))
+}
+
+/// One thread is enough to read tokens, and leaves the other cores to what is measured.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
