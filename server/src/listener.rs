@@ -55,13 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
         });
     }
     drop(listener);
-    state.shutdown.begin();
-    tracing::info!("draining");
-    shutdown::finish_runs(&state).await;
-    if tokio::time::timeout(shutdown::LAST_WORDS, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open at the end of the drain");
-    }
-    state.engine.shutdown().await;
+    shutdown::drain(&state, graceful.shutdown()).await;
 }
 
 fn builder(header_timeout: Duration) -> Builder<TokioExecutor> {

@@ -1,7 +1,9 @@
 //! Ending without cutting an answer: not ready, no new requests, running answers finish or are kept, engines stop.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures::{FutureExt, future::FusedFuture};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::AppState;
@@ -17,21 +19,30 @@ impl Shutdown {
         self.draining.is_cancelled()
     }
 
-    pub(crate) fn begin(&self) {
+    fn begin(&self) {
         self.draining.cancel();
     }
 }
 
-/// Time that interrupted answers get to be saved, and their followers to read the last event.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Time that interrupted answers get to be saved, and clients to read the last event.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Wait for the running answers, at most as long as the configuration allows, then keep what they have so far.
-pub(crate) async fn finish_runs(state: &AppState) {
-    let finished = tokio::time::timeout(state.config.drain_timeout(), state.runs.finished()).await;
-    if finished.is_err() {
+/// Wait until the running answers are written and read, at most as long as the configuration allows. Then keep what there
+/// is of the others, and tell those who wait for them. `connections` resolves when all have been closed.
+pub(crate) async fn drain(state: &AppState, connections: impl Future<Output = ()>) {
+    state.shutdown.begin();
+    tracing::info!("draining");
+    let mut connections = pin!(connections.fuse());
+    let answered = async { tokio::join!(state.runs.finished(), &mut connections) };
+    if timeout(state.config.drain_timeout(), answered).await.is_err() {
         tracing::warn!("answers were still running at the end of the drain; they are kept as interrupted");
         state.runs.interrupt_all();
-        let _ = tokio::time::timeout(LAST_WORDS, state.runs.finished()).await;
+        let _ = timeout(LAST_WORDS, state.runs.finished()).await;
+    }
+    // An answer that belongs to its connection ends with an event that says so.
+    state.engine.shutdown().await;
+    if !connections.is_terminated() && timeout(LAST_WORDS, connections).await.is_err() {
+        tracing::warn!("connections were still open at the end of the drain");
     }
 }
 

@@ -16,7 +16,10 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        postgres::PgAdvisoryLock,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -52,8 +55,21 @@ impl Store {
             None if url.expose().starts_with("postgres") => Self::open_postgres(url).await?,
             None => bail!("DATABASE_URL must begin with sqlite:// or postgres://"),
         };
-        migrations::Migrator::up(&store.write, None).await.context("the database could not be brought up to date")?;
+        store.migrate().await.context("the database could not be brought up to date")?;
         Ok(store)
+    }
+
+    /// One server at a time: two that make the same table at once would both fail.
+    async fn migrate(&self) -> anyhow::Result<()> {
+        if self.is_sole_owner() {
+            return Ok(migrations::Migrator::up(&self.write, None).await?);
+        }
+        let connection = self.write.get_postgres_connection_pool().acquire().await?;
+        let lock = PgAdvisoryLock::new("flotilla migrations");
+        let turn = lock.acquire(connection).await?;
+        migrations::Migrator::up(&self.write, None).await?;
+        turn.release_now().await?;
+        Ok(())
     }
 
     async fn open_sqlite(path: &Path, url: &Secret) -> anyhow::Result<Self> {

@@ -37,6 +37,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
     answers_in_flight: Gauge,
+    answers_waiting: Gauge,
     time_to_first_token: Histogram,
     queue_wait: Histogram,
     tokens_per_second: Histogram,
@@ -74,6 +75,9 @@ impl Default for Metrics {
         registry.register("answers", "Ended answers by model and outcome", answers.clone());
         let answers_in_flight = Gauge::default();
         registry.register("answers_in_flight", "Answers being written now", answers_in_flight.clone());
+        let answers_waiting = Gauge::default();
+        let help = "Answers without a first piece of text: queued, or their prompt is being read";
+        registry.register("answers_waiting", help, answers_waiting.clone());
         let time_to_first_token = seconds();
         let help = "From the request to the first piece of text";
         registry.register_with_unit("time_to_first_token", help, Unit::Seconds, time_to_first_token.clone());
@@ -92,6 +96,7 @@ impl Default for Metrics {
             requests,
             answers,
             answers_in_flight,
+            answers_waiting,
             time_to_first_token,
             queue_wait,
             tokens_per_second,
@@ -135,6 +140,7 @@ struct AnswerWatch {
     started: Instant,
     has_text: bool,
     in_flight: Gauge,
+    waiting: Gauge,
     answers: Family<AnswerLabels, Counter>,
     time_to_first_token: Histogram,
     queue_wait: Histogram,
@@ -146,12 +152,14 @@ struct AnswerWatch {
 impl AnswerWatch {
     fn new(metrics: &Metrics, model: &str) -> Self {
         metrics.answers_in_flight.inc();
+        metrics.answers_waiting.inc();
         Self {
             model: model.to_owned(),
             outcome: "cancelled",
             started: Instant::now(),
             has_text: false,
             in_flight: metrics.answers_in_flight.clone(),
+            waiting: metrics.answers_waiting.clone(),
             answers: metrics.answers.clone(),
             time_to_first_token: metrics.time_to_first_token.clone(),
             queue_wait: metrics.queue_wait.clone(),
@@ -165,6 +173,7 @@ impl AnswerWatch {
         match delta {
             Ok(Delta::Text(_)) if !self.has_text => {
                 self.has_text = true;
+                self.waiting.dec();
                 self.time_to_first_token.observe(asked.elapsed().as_secs_f64());
             }
             Ok(Delta::Text(_)) => {}
@@ -192,6 +201,9 @@ impl AnswerWatch {
 impl Drop for AnswerWatch {
     fn drop(&mut self) {
         self.in_flight.dec();
+        if !self.has_text {
+            self.waiting.dec();
+        }
         self.seconds.inc_by(self.started.elapsed().as_secs_f64());
         let labels = AnswerLabels { model: std::mem::take(&mut self.model), outcome: self.outcome };
         self.answers.get_or_create(&labels).inc();

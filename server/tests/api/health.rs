@@ -36,6 +36,7 @@ async fn metrics_count_answers_and_tokens_and_hold_no_prompt() {
     assert!(text.contains(r#"flotilla_answers_total{model="scripted",outcome="complete"} 1"#), "{text}");
     assert!(text.contains(r#"flotilla_tokens_total{model="scripted",kind="completion"} 2"#), "{text}");
     assert!(text.contains("flotilla_answers_in_flight 0"), "{text}");
+    assert!(text.contains("flotilla_answers_waiting 0"), "{text}");
     assert!(text.contains(r#"route="/api/conversations/{id}/messages",status="202""#), "{text}");
     assert!(!text.contains("canary-prompt"));
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod recovery;
 mod runs;
 mod search;
+mod start;
 mod support;
 mod v1_chat_completions;
 mod v1_models;

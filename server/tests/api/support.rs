@@ -179,7 +179,8 @@ pub fn config(flags: &[&str]) -> Config {
 }
 
 /// An SQLite file, or a schema of its own in the PostgreSQL that TEST_POSTGRES_URL names.
-async fn database_url(folder: &TempDir) -> Secret {
+/// An empty database: a file in `folder`, or a schema of the PostgreSQL that the suite runs on.
+pub async fn database_url(folder: &TempDir) -> Secret {
     let Ok(postgres) = std::env::var("TEST_POSTGRES_URL") else {
         return Secret::new(format!("sqlite://{}", folder.path().join("test.sqlite").display()));
     };

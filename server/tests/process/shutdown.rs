@@ -1,5 +1,8 @@
 use std::process::Command;
 
+use futures::StreamExt;
+use serde_json::json;
+
 use crate::support::{Server, long_script};
 
 #[tokio::test]
@@ -14,6 +17,22 @@ async fn sigterm_lets_a_running_answer_finish_and_then_exits_with_success() {
     server.terminate();
     let text = rest.text().await.unwrap();
     assert!(text.contains("\"type\":\"finished\"") && text.contains("word199 "), "{text}");
+    assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn sigterm_lets_an_answer_that_belongs_to_its_connection_finish_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let script: String = (0..600).map(|number| format!("word{number} ")).collect();
+    let server = Server::start(&folder.path().join("data"), &script, 5);
+    let request = json!({ "model": "scripted", "stream": true, "messages": [{ "role": "user", "content": "count" }] });
+    let answer = server.client.post(format!("{}/v1/chat/completions", server.url)).json(&request);
+    let mut pieces = answer.send().await.unwrap().bytes_stream();
+    let first = pieces.next().await.unwrap().unwrap();
+    server.terminate();
+    let rest: Vec<_> = pieces.map(Result::unwrap).collect().await;
+    let text = String::from_utf8([vec![first], rest].concat().concat()).unwrap();
+    assert!(text.contains("word599 ") && text.ends_with("data: [DONE]\n\n"), "{text}");
     assert!(server.ended().await.success());
 }
 
