@@ -24,12 +24,14 @@ assemble() {
   context=$(mktemp -d)
   # shellcheck disable=SC2064 # The folder is known now and not at the end.
   trap "rm -rf '$context'" EXIT
-  mkdir -p "$context/backend/models/smollm2" "$context/frontend"
-  # strip makes the copy; what `make build` left keeps its symbols.
-  strip -o "$context/backend/flotilla" "$program"
-  chmod 755 "$context/backend/flotilla"
+  # Laid out like the images. strip writes a copy; what `make build` left keeps its symbols.
+  mkdir -p "$context/backend/usr/local/bin" "$context/backend/models/smollm2"
+  strip -o "$context/backend/usr/local/bin/flotilla" "$program"
   cp "$STARTER_MODEL" "$context/backend/models/smollm2/135m.gguf"
-  cp -R src-ui/dist src-ui/nginx.conf "$context/frontend"
+  mkdir -p "$context/frontend/usr/share/nginx" "$context/frontend/etc/nginx"
+  cp -R src-ui/dist "$context/frontend/usr/share/nginx/html"
+  cp src-ui/nginx.conf "$context/frontend/etc/nginx/nginx.conf"
+  chmod -R u=rwX,go=rX "$context"
   build "$backend" --file server/Dockerfile --target prebuilt "$context/backend"
   build "$frontend" --file src-ui/Dockerfile --target prebuilt "$context/frontend"
 }
