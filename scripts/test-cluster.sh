@@ -16,14 +16,15 @@ reachable() {
   kubectl version
 }
 
-# The API server itself looks at every object, with the pod security of the namespace, and stores none.
+# The API server itself looks at every object, under the same pod security, and stores none but the namespace: one of its
+# own, because what is installed already has fields that no other overlay may change.
 dry_run() {
   local overlay warnings
-  kubectl apply --filename k8s/base/namespace/namespace.yaml
+  elsewhere <k8s/base/namespace/namespace.yaml | kubectl apply --filename -
   warnings=$(mktemp)
   for overlay in k3d ollama-host gpu gpu/vllm cloud observability; do
     # GKE adds kinds that no other cluster knows.
-    scripts/kustomize.sh "k8s/overlays/$overlay" | without_gke |
+    scripts/kustomize.sh "k8s/overlays/$overlay" | without_gke | elsewhere |
       kubectl apply --dry-run=server --filename - 2>"$warnings" >/dev/null || { cat "$warnings"; give_up "$overlay is refused."; }
     # Of the class annotation Kubernetes warns everybody, and GKE reads nothing else.
     if grep --invert-match 'annotation "kubernetes.io/ingress.class" is deprecated' "$warnings"; then
@@ -32,7 +33,10 @@ dry_run() {
     printf '%s: accepted, 0 warnings\n' "$overlay"
   done
   rm "$warnings"
+  kubectl delete namespace flotilla-dry-run --wait=false
 }
+
+elsewhere() { sed 's/\bllm-as-a-service\b/flotilla-dry-run/'; }
 
 without_gke() { awk 'BEGIN { RS = "---\n"; ORS = RS } !/^apiVersion: (cloud\.google\.com|networking\.gke\.io)\//'; }
 
