@@ -2,6 +2,14 @@
 //!
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
+mod connection;
 mod error;
+mod exec_consent;
+mod kubeconfig;
+mod state_file;
 
-pub use self::error::{Error, ErrorKind, Result};
+pub use self::{
+    connection::{Cluster, NAMESPACE},
+    error::{Error, ErrorKind, Result},
+    exec_consent::{ExecConsent, ExecPlugin},
+};
