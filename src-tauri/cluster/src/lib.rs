@@ -6,14 +6,18 @@ pub mod autoscaler;
 mod connection;
 mod error;
 pub mod events;
+mod exec_consent;
+mod kubeconfig;
 pub mod live;
 pub mod metrics;
 pub mod pods;
 mod quantity;
 pub mod samples;
+mod state_file;
 pub mod workloads;
 
 pub use self::{
-    connection::Cluster,
+    connection::{Cluster, NAMESPACE},
     error::{Error, ErrorKind, Result},
+    exec_consent::{ExecConsent, ExecPlugin},
 };

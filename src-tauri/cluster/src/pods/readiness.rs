@@ -66,7 +66,7 @@ fn init_container_waits(pod: &Pod, status: &PodStatus) -> Option<String> {
         return None;
     }
     let containers = statuses(status.init_container_statuses.as_deref());
-    let current = containers.iter().find(|container| !container.ready && container.started != Some(true))?;
+    let current = containers.iter().find(|container| !container.ready)?;
     why_container_is_not_ready(current).or_else(|| {
         let count = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref()).map_or(0, Vec::len);
         Some(format!("Its init container {} is still running (one of {count}).", current.name))
