@@ -2,13 +2,17 @@
 //!
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
+pub mod actions;
 pub mod autoscaler;
 mod connection;
 mod error;
+mod event_stream;
 pub mod events;
 mod exec_consent;
+pub mod forward;
 mod kubeconfig;
 pub mod live;
+pub mod logs;
 pub mod metrics;
 pub mod pods;
 mod quantity;

@@ -26,6 +26,7 @@ use tokio::{
 use ts_rs::TS;
 
 pub use self::connection::{Connection, ConnectionState};
+pub(crate) use self::watching::Delays;
 use self::{
     connection::Source,
     measuring::Measured,

@@ -186,10 +186,10 @@ pub(super) async fn probe(client: &Client) -> Result<(), String> {
 
 /// 0.5, 1, 2, 4, then 8 seconds, each up to half as long again, so that watches do not come back all at once.
 #[derive(Default)]
-pub(super) struct Delays(u32);
+pub(crate) struct Delays(u32);
 
 impl Delays {
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let base = Duration::from_millis(500) * 2u32.pow(self.0.min(4));
         self.0 += 1;
         base.mul_f64(1.0 + 0.5 * fastrand::f64())
