@@ -155,8 +155,7 @@ mod tests {
         let shown = autoscaler();
         assert_eq!((shown.name.as_str(), shown.target.as_str()), ("backend", "backend"));
         assert_eq!((shown.min, shown.max, shown.current, shown.desired), (2, 4, 2, 4));
-        let cpu =
-            Metric { name: "cpu".to_owned(), current: Some(87.0), target: 50.0, unit: MetricUnit::Percent };
+        let cpu = Metric { name: "cpu".to_owned(), current: Some(87.0), target: 50.0, unit: MetricUnit::Percent };
         assert_eq!(shown.metrics, [cpu]);
         assert_eq!(shown.last_scaled_at, Some(1_764_016_245_000));
         assert_eq!(shown.condition("ScalingActive").map(|condition| condition.status), Some(true));
@@ -182,12 +181,8 @@ mod tests {
                                           "current": {"averageValue": "4500m"}}}]},
         }))
         .unwrap();
-        let in_flight = Metric {
-            name: "answers_in_flight".to_owned(),
-            current: Some(4.5),
-            target: 3.0,
-            unit: MetricUnit::Value,
-        };
+        let in_flight =
+            Metric { name: "answers_in_flight".to_owned(), current: Some(4.5), target: 3.0, unit: MetricUnit::Value };
         assert_eq!(Autoscaler::from(&object).metrics, [in_flight]);
     }
 }

@@ -96,8 +96,7 @@ mod tests {
     #[test]
     fn events_are_read_whole_however_the_network_cuts_them() {
         let bytes = "id: 1\ndata: {\"a\":\"🦊\"}\n\n: ka\n\nid: 2\r\ndata: x\r\ndata: y\r\n\r\ndata: cut".as_bytes();
-        let expected =
-            [(Some("1".to_owned()), "{\"a\":\"🦊\"}".to_owned()), (Some("2".to_owned()), "x\ny".to_owned())];
+        let expected = [(Some("1".to_owned()), "{\"a\":\"🦊\"}".to_owned()), (Some("2".to_owned()), "x\ny".to_owned())];
         for size in 1..bytes.len() {
             assert_eq!(read(Format::Events, bytes, size), expected);
         }

@@ -84,10 +84,7 @@ impl PortForward {
         let task = tokio::spawn(async move {
             // What is known of the pods, for the connections to choose from.
             let (known, choice) = watch::channel(Pods::default());
-            tokio::join!(
-                watch_pods(pods.clone(), selector, target_port, known, state),
-                accept(listener, pods, choice),
-            );
+            tokio::join!(watch_pods(pods.clone(), selector, target_port, known, state), accept(listener, pods, choice),);
         });
         Ok(Self { state: reader, task })
     }

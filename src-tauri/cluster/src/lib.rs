@@ -5,6 +5,7 @@
 pub mod actions;
 pub mod autoscaler;
 mod connection;
+pub mod drill;
 mod error;
 mod event_stream;
 pub mod events;
@@ -12,6 +13,7 @@ mod exec_consent;
 pub mod forward;
 mod kubeconfig;
 pub mod live;
+pub mod load;
 pub mod logs;
 pub mod metrics;
 pub mod pods;

@@ -27,13 +27,7 @@ use ts_rs::TS;
 
 pub use self::connection::{Connection, ConnectionState};
 pub(crate) use self::watching::Delays;
-use self::{
-    connection::Source,
-    measuring::Measured,
-    news::News,
-    table::Change,
-    watching::Watching,
-};
+use self::{connection::Source, measuring::Measured, news::News, table::Change, watching::Watching};
 use crate::{
     Cluster,
     autoscaler::Autoscaler,
@@ -173,7 +167,11 @@ fn spawn_tasks(
     tasks.spawn(watching(Source::Pods).run(pods, |pod| Pod::from(pod), Message::Pods));
     tasks.spawn(watching(Source::Deployments).run(deployments, |object| Workload::from(object), Message::Deployments));
     tasks.spawn(watching(Source::StatefulSets).run(stateful_sets, |set| Workload::from(set), Message::StatefulSets));
-    tasks.spawn(watching(Source::Autoscalers).run(autoscalers, |object| Autoscaler::from(object), Message::Autoscalers));
+    tasks.spawn(watching(Source::Autoscalers).run(
+        autoscalers,
+        |object| Autoscaler::from(object),
+        Message::Autoscalers,
+    ));
 
     let (happened, happenings) = mpsc::channel(1024);
     tasks.spawn(watching(Source::Events).run_into(events, |event| ClusterEvent::from(event), happened));

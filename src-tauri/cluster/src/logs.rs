@@ -150,7 +150,9 @@ async fn read_pods(cluster: &Cluster, query: LogQuery, lines: mpsc::Sender<merge
     }
     if readers.is_empty() {
         let message = match (&query.pod, &query.app) {
-            (Some(pod), _) => format!("There is no container to read of a pod {pod}. Choose one from the list of pods."),
+            (Some(pod), _) => {
+                format!("There is no container to read of a pod {pod}. Choose one from the list of pods.")
+            }
             (None, Some(app)) => format!("No pod of {app} has started a container yet. Try again when one has."),
             (None, None) => "No pod has started a container yet. Try again when one has.".to_owned(),
         };

@@ -3,6 +3,7 @@
 mod backends;
 mod exposition;
 
+pub(crate) use self::backends::in_flight;
 pub use self::backends::{Backends, Rates};
 pub(crate) use self::exposition::Totals;
 

@@ -83,9 +83,8 @@ fn app(labels: Option<&BTreeMap<String, String>>) -> String {
 }
 
 fn cpu_request(containers: &[core::Container]) -> Option<f64> {
-    let request = |container: &core::Container| {
-        container.resources.as_ref()?.requests.as_ref()?.get("cpu").and_then(millicores)
-    };
+    let request =
+        |container: &core::Container| container.resources.as_ref()?.requests.as_ref()?.get("cpu").and_then(millicores);
     // A container without a request leaves the percentage undefined, and the autoscaler without a metric.
     containers.iter().map(request).sum()
 }

@@ -98,7 +98,8 @@ impl Workload {
 /// The API server refuses to make its pods, for a quota or for Pod Security.
 fn refused(conditions: &[DeploymentCondition]) -> Option<String> {
     let failure = conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
-    failure.map(|failure| format!("Pods cannot be created: {}", failure.message.as_deref().unwrap_or("no reason given")))
+    failure
+        .map(|failure| format!("Pods cannot be created: {}", failure.message.as_deref().unwrap_or("no reason given")))
 }
 
 fn stuck(conditions: &[DeploymentCondition]) -> Option<&'static str> {

@@ -91,10 +91,15 @@ fn reading(metric: &Metric) -> String {
     let (target, unit) = (figure(metric.target), metric.unit);
     match (metric.current, unit) {
         (Some(current), MetricUnit::Percent) => {
-            format!("{name} is at {} % of what the pods request, on average; the target is {target} %.", figure(current))
+            format!(
+                "{name} is at {} % of what the pods request, on average; the target is {target} %.",
+                figure(current)
+            )
         }
         (Some(current), MetricUnit::Value) => format!("{name} is at {}; the target is {target}.", figure(current)),
-        (None, MetricUnit::Percent) => format!("{name} has no reading yet; the target is {target} % of what the pods request."),
+        (None, MetricUnit::Percent) => {
+            format!("{name} has no reading yet; the target is {target} % of what the pods request.")
+        }
         (None, MetricUnit::Value) => format!("{name} has no reading yet; the target is {target}."),
     }
 }
@@ -226,9 +231,9 @@ mod tests {
 
     /// The seed's autoscaler, 2 to 4 replicas at 50 % CPU, in a state of choice.
     fn object(current: i32, desired: i32, cpu: Option<i32>) -> Value {
-        let metrics = cpu.map(|cpu| {
-            json!([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": cpu}}}])
-        });
+        let metrics = cpu.map(
+            |cpu| json!([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": cpu}}}]),
+        );
         json!({
             "metadata": {"name": "backend"},
             "spec": {

@@ -217,8 +217,13 @@ fn judge(error: watcher::Error, streaming: bool) -> Fault {
     match &error {
         kube::Error::Api(status) if status.code == 410 => Fault::Expired,
         // Before 1.32, or with the feature switched off, the parameter is refused.
-        kube::Error::Api(status) if streaming && starting && matches!(status.code, 400 | 422) => Fault::NoStreamingLists,
+        kube::Error::Api(status) if streaming && starting && matches!(status.code, 400 | 422) => {
+            Fault::NoStreamingLists
+        }
         kube::Error::Api(status) if matches!(status.code, 403..=405) => Fault::Refused(Error::from(error).message),
         _ => Fault::Down(Error::from(error).message),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn lines_of_two_pods_come_in_the_order_in_which_they_were_written() {
         let mut merge = Merge::new(WINDOW);
-        [("a", 1), ("a", 4), ("b", 2), ("b", 3)].map(|(pod, at)| merge.push(read(pod, Some(at))));
+        for (pod, at) in [("a", 1), ("a", 4), ("b", 2), ("b", 3)] {
+            merge.push(read(pod, Some(at)));
+        }
         assert_eq!(texts(&merge.take_due(Instant::now())), [""; 0]);
         advance(WINDOW).await;
         assert_eq!(texts(&merge.take_due(Instant::now())), ["1", "2", "3", "4"]);

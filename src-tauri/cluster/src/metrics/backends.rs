@@ -35,7 +35,8 @@ impl Backends {
             let totals = totals(client, namespace, &name).await;
             totals.map(|totals| (uid, (Instant::now(), totals)))
         };
-        let readings: HashMap<_, _> = stream::iter(pods).map(ask).buffer_unordered(8).filter_map(std::future::ready).collect().await;
+        let readings: HashMap<_, _> =
+            stream::iter(pods).map(ask).buffer_unordered(8).filter_map(std::future::ready).collect().await;
         self.rates(readings)
     }
 
@@ -60,6 +61,11 @@ impl Backends {
         self.last = readings;
         rates
     }
+}
+
+/// How many answers a backend is writing, as far as it tells.
+pub(crate) async fn in_flight(client: &Client, namespace: &str, pod: &str) -> Option<f64> {
+    totals(client, namespace, pod).await?.in_flight
 }
 
 async fn totals(client: &Client, namespace: &str, pod: &str) -> Option<Totals> {

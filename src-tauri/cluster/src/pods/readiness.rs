@@ -1,6 +1,6 @@
 //! Why a pod is not ready, in words: from its conditions and the states of its containers.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, ContainerStateTerminated, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 
 use super::is_ready;
 
@@ -286,7 +286,8 @@ mod tests {
 
     #[test]
     fn an_evicted_pod_says_that_the_node_did_it() {
-        let status = json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
+        let status =
+            json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
         assert_eq!(why(status), "The node evicted it: The node was low on resource: memory.");
     }
 
