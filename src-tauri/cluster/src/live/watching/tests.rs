@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use futures::StreamExt;
 use http::{Request, Response};
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
 use k8s_openapi::api::core::v1::Pod as PodObject;
 use kube::client::Body;
@@ -14,9 +14,11 @@ use tower_test::mock::{self, Handle, SendResponse};
 use super::*;
 use crate::pods::Pod;
 
+type Streamed = UnsyncBoxBody<Bytes, Infallible>;
+
 /// The mock API server and what the watch reports.
 struct Scenario {
-    server: Handle<Request<Body>, Response<Body>>,
+    server: Handle<Request<Body>, Response<Streamed>>,
     inbox: mpsc::Receiver<Message>,
     _wake: watch::Sender<()>,
 }
@@ -27,7 +29,7 @@ struct OpenWatch(mpsc::UnboundedSender<Value>);
 impl Scenario {
     /// A watch on pods has begun.
     fn begin() -> Self {
-        let (service, server) = mock::pair::<Request<Body>, Response<Body>>();
+        let (service, server) = mock::pair::<Request<Body>, Response<Streamed>>();
         let client = Client::new(service, "flotilla");
         let (messages, inbox) = mpsc::channel(64);
         let (sender, wake) = watch::channel(());
@@ -38,7 +40,7 @@ impl Scenario {
     }
 
     /// The next request's path with its query, and where its response goes.
-    async fn request(&mut self) -> (String, SendResponse<Response<Body>>) {
+    async fn request(&mut self) -> (String, SendResponse<Response<Streamed>>) {
         let (request, respond) = self.server.next_request().await.expect("the watch goes on asking");
         (request.uri().to_string(), respond)
     }
@@ -52,7 +54,7 @@ impl Scenario {
             let event = events.recv().await?;
             Some((Ok::<_, Infallible>(Frame::data(Bytes::from(format!("{event}\n")))), events))
         });
-        respond.send_response(Response::new(Body::wrap_body(StreamBody::new(events.boxed()))));
+        respond.send_response(Response::new(StreamBody::new(events.boxed()).boxed_unsync()));
         OpenWatch(sender)
     }
 
@@ -60,7 +62,7 @@ impl Scenario {
     async fn answer(&mut self, part: &str, code: u16, body: Value) -> String {
         let (uri, respond) = self.request().await;
         assert!(uri.contains(part), "{uri}");
-        let body = Body::from(body.to_string().into_bytes());
+        let body = Full::from(body.to_string()).boxed_unsync();
         respond.send_response(Response::builder().status(code).body(body).unwrap());
         uri
     }
@@ -211,7 +213,7 @@ async fn a_connection_that_died_without_a_word_is_noticed() {
 
 #[tokio::test(start_paused = true)]
 async fn the_watch_ends_when_nobody_listens() {
-    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Streamed>>();
     let client = Client::new(service, "flotilla");
     let (messages, inbox) = mpsc::channel(1);
     let (_sender, wake) = watch::channel(());
@@ -221,6 +223,6 @@ async fn the_watch_ends_when_nobody_listens() {
     drop(inbox);
     let (_, respond) = server.next_request().await.unwrap();
     let body = format!("{}\n", added("a", "1"));
-    respond.send_response(Response::new(Body::from(body.into_bytes())));
+    respond.send_response(Response::new(Full::from(body).boxed_unsync()));
     task.await.unwrap();
 }
