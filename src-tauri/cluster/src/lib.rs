@@ -3,20 +3,34 @@
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
 mod apply;
+pub mod actions;
+pub mod autoscaler;
 mod command;
 mod connection;
 mod contexts;
 mod diff;
+pub mod drill;
 mod error;
+mod event_stream;
+pub mod events;
 mod exec_consent;
+pub mod forward;
 mod images;
 mod k3d;
 mod kubeconfig;
+pub mod live;
+pub mod load;
+pub mod logs;
 mod manifests;
+pub mod metrics;
 pub mod plan;
+pub mod pods;
+mod quantity;
+pub mod samples;
 mod state_file;
 pub mod teardown;
 pub mod undo;
+pub mod workloads;
 
 pub use self::{
     apply::{Action, Change, ObjectRef},

@@ -10,7 +10,6 @@ pub(crate) mod record;
 mod rollout;
 pub(crate) mod run;
 mod steps;
-mod waiting;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::{
     Cluster, Error, ErrorKind, Result,
     manifests::{Manifests, PART_OF, kind, name},
+    pods::why_not_ready,
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -190,7 +191,7 @@ fn why(pods: &[std::sync::Arc<Pod>], app: &str) -> Option<String> {
     // The newest pod is the one that is waited for.
     waiting.sort_by_key(|pod| std::cmp::Reverse(pod.metadata.creation_timestamp.clone()));
     waiting.into_iter().find_map(|pod| {
-        let why = super::waiting::why_not_ready(pod)?;
+        let why = why_not_ready(pod)?;
         Some(format!("Pod {}: {why}", pod.metadata.name.as_deref().unwrap_or_default()))
     })
 }
