@@ -2,8 +2,8 @@
 //!
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
-mod apply;
 pub mod actions;
+mod apply;
 pub mod autoscaler;
 mod command;
 mod connection;
