@@ -27,7 +27,6 @@ fn main() -> io::Result<()> {
     fs::write(PathBuf::from(out).join("manifests.rs"), table)
 }
 
-#[expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
