@@ -85,7 +85,7 @@ impl Deployment {
         let (consent, consents) = mpsc::channel(1);
         let cancelled = CancellationToken::new();
         let (run, plan) = Run::new(record, cluster, settings, consents)?;
-        let task = tokio::spawn(run.to_end(cancelled.clone()));
+        let task = tokio::spawn(run.go_through(cancelled.clone()));
         Ok(Self { plan, consent, cancelled, task })
     }
 

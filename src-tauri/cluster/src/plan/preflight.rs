@@ -43,6 +43,8 @@ impl Run {
                         "How images get into this cluster is not known. Set a load command, or deploy from a registry.";
                     found.push(Check::new("images", CheckStatus::Failed, message));
                 }
+                // What an earlier try found out must not hide the question.
+                self.record.leave_namespace = false;
                 let (cluster_checks, leave_namespace) = checks::cluster(self.cluster()?, &self.manifests()?).await?;
                 self.record.leave_namespace = leave_namespace;
                 let reachable =

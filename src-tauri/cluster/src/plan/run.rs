@@ -100,7 +100,7 @@ impl Run {
         Ok((Self { settings, options, cluster, record, plan, consents }, updates))
     }
 
-    pub async fn to_end(mut self, cancelled: CancellationToken) {
+    pub async fn go_through(mut self, cancelled: CancellationToken) {
         self.ask_again_for_other_manifests();
         for id in STEPS {
             if self.plan.borrow().step(id).status.is_over() {

@@ -72,6 +72,8 @@ impl Run {
 
     /// What only the cluster itself can tell: it answers, the namespace is usable, the user may do what follows.
     pub async fn check_cluster(&mut self) -> Result<()> {
+        // What an earlier try found out must not hide the question.
+        self.record.leave_namespace = false;
         let (checks, leave_namespace) = checks::cluster(self.cluster()?, &self.manifests()?).await?;
         self.record.leave_namespace = leave_namespace;
         self.add_checks(checks)
