@@ -1,0 +1,224 @@
+//! One answer through the conversations API, followed through lost connections as the UI does it.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::StreamExt;
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::{sync::mpsc, time::sleep};
+
+use crate::{
+    Error, ErrorKind, Result,
+    error::chain,
+    event_stream::{Format, Pieces},
+};
+
+/// Long enough to be in the middle of when the pod goes.
+const MAX_TOKENS: u32 = 600;
+const RECONNECT_AFTER: Duration = Duration::from_millis(200);
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub fate: Fate,
+    /// What the reader had seen and the finished message does not have.
+    pub lost_characters: u32,
+    pub reconnected: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Complete,
+    Interrupted,
+    /// The server does not know it any more.
+    Vanished,
+}
+
+/// The drill's conversations. They are deleted in the end.
+pub(super) struct Conversations {
+    client: Client,
+    url: String,
+    ids: Mutex<Vec<String>>,
+}
+
+/// The answer to follow.
+pub(super) struct Run(String);
+
+#[derive(Deserialize)]
+struct Conversation {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Turn {
+    run_id: String,
+}
+
+/// The events of a run, as far as the drill looks at them.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum RunEvent {
+    Delta {
+        text: String,
+    },
+    Finished {
+        message: Message,
+    },
+    Failed {
+        message: Message,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    content: String,
+}
+
+impl Conversations {
+    pub(super) fn new(url: &str) -> Result<Self> {
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(2))
+            // The server sends a comment every 15 seconds; a pod that died without closing sends none.
+            .read_timeout(Duration::from_secs(20))
+            // Every answer has a connection of its own, so that none outlives its pod in a pool.
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| unreachable_address(&error))?;
+        Ok(Self { client, url: url.trim_end_matches('/').to_owned(), ids: Mutex::default() })
+    }
+
+    /// Begin a conversation and ask for a long answer.
+    pub(super) async fn ask(&self, number: u32) -> Result<Run> {
+        let title = format!("Failure drill {}", number + 1);
+        let body = json!({"title": title, "parameters": {"max_tokens": MAX_TOKENS}});
+        let Conversation { id } = self.post("/api/conversations", &body).await?;
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id.clone());
+        let content = format!("Write a long story in ten chapters about island number {}.", number + 1);
+        let Turn { run_id } =
+            self.post(&format!("/api/conversations/{id}/messages"), &json!({"content": content})).await?;
+        Ok(Run(run_id))
+    }
+
+    async fn post<T: for<'de> Deserialize<'de>>(&self, path: &str, body: &serde_json::Value) -> Result<T> {
+        let response = self.client.post(format!("{}{path}", self.url)).json(body).send().await;
+        let response = response.map_err(|error| unreachable_address(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let said: String = response.text().await.unwrap_or_default().chars().take(200).collect();
+            let message = format!("{} answers {}: {said}. Check that Flotilla runs there.", self.url, status.as_u16());
+            return Err(Error::passing(ErrorKind::ClusterFailed, message));
+        }
+        response.json().await.map_err(|error| {
+            let message = format!("{} does not answer as a Flotilla does: {}.", self.url, chain(&error));
+            Error::lasting(ErrorKind::ClusterFailed, message)
+        })
+    }
+
+    /// Read an answer to its end, whatever happens to connections. Tells `begun` at its first text, or its end.
+    pub(super) async fn follow(&self, run: Run, begun: mpsc::UnboundedSender<()>) -> Outcome {
+        let mut reading = Reading { begun: Some(begun), seen: String::new(), last_event_id: None };
+        let mut reconnected = false;
+        loop {
+            match self.events(&run, reading.last_event_id.as_deref()).await {
+                Ok(response) if response.status() == StatusCode::NOT_FOUND => {
+                    let lost_characters = reading.seen.chars().count() as u32;
+                    return Outcome { fate: Fate::Vanished, lost_characters, reconnected };
+                }
+                Ok(response) if response.status().is_success() => {
+                    if let Some((fate, content)) = reading.read(response).await {
+                        reading.begin();
+                        return Outcome { fate, lost_characters: lost(&reading.seen, &content), reconnected };
+                    }
+                }
+                // A proxy without a server behind it, or none at all.
+                Ok(_) | Err(_) => {}
+            }
+            reconnected = true;
+            sleep(RECONNECT_AFTER).await;
+        }
+    }
+
+    async fn events(&self, Run(id): &Run, last_event_id: Option<&str>) -> reqwest::Result<Response> {
+        let mut request = self.client.get(format!("{}/api/runs/{id}/events", self.url));
+        if let Some(last) = last_event_id {
+            request = request.header("last-event-id", last);
+        }
+        request.send().await
+    }
+
+    /// Delete the conversations. What cannot be deleted stays in the list, where a person sees its title.
+    pub(super) async fn forget(&self) {
+        let ids = std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner));
+        for id in ids {
+            let _ = self.client.delete(format!("{}/api/conversations/{id}", self.url)).send().await;
+        }
+    }
+}
+
+struct Reading {
+    /// Until it has begun.
+    begun: Option<mpsc::UnboundedSender<()>>,
+    seen: String,
+    last_event_id: Option<String>,
+}
+
+impl Reading {
+    /// Read until the answer's end, or until the connection's, which gives `None`.
+    async fn read(&mut self, response: Response) -> Option<(Fate, String)> {
+        let mut pieces = Pieces::new(Format::of(&response));
+        let mut bytes = response.bytes_stream();
+        while let Some(Ok(part)) = bytes.next().await {
+            for piece in pieces.push(&part).ok()? {
+                let event = serde_json::from_str(&piece.data).ok()?;
+                self.last_event_id = piece.id.or(self.last_event_id.take());
+                match event {
+                    RunEvent::Delta { text } => {
+                        self.seen.push_str(&text);
+                        self.begin();
+                    }
+                    RunEvent::Finished { message } => return Some((Fate::Complete, message.content)),
+                    RunEvent::Failed { message } => return Some((Fate::Interrupted, message.content)),
+                    RunEvent::Other => {}
+                }
+            }
+        }
+        None
+    }
+
+    fn begin(&mut self) {
+        if let Some(begun) = self.begun.take() {
+            let _ = begun.send(());
+        }
+    }
+}
+
+/// How many characters at the end of what was seen are not in what was kept.
+fn lost(seen: &str, kept: &str) -> u32 {
+    let same = seen.chars().zip(kept.chars()).take_while(|(seen, kept)| seen == kept).count();
+    (seen.chars().count() - same) as u32
+}
+
+fn unreachable_address(error: &reqwest::Error) -> Error {
+    let message = format!("The address does not answer: {}. Check that Flotilla is deployed there.", chain(error));
+    Error::passing(ErrorKind::ClusterFailed, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_lost_when_it_was_seen_and_not_kept() {
+        assert_eq!(lost("once upon a", "once upon a time"), 0);
+        assert_eq!(lost("once upon a time", "once upon a"), 5);
+        assert_eq!(lost("🦊🦊", "🦊"), 1);
+        assert_eq!(lost("another text", "once"), 12);
+    }
+}

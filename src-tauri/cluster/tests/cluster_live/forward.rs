@@ -1,0 +1,52 @@
+use flotilla_cluster::{
+    actions::{self, Action},
+    forward::{ForwardState, PortForward},
+};
+use tokio::time::timeout;
+
+use crate::scope::{PATIENCE, create_web, in_namespace};
+
+/// Ask the pod behind the forward; the answer is its name.
+pub async fn get(forward: &PortForward, path: &str) -> String {
+    let url = format!("http://127.0.0.1:{}{path}", forward.state().local_port);
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
+    client.get(url).send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_forward_keeps_its_port_when_its_pod_is_replaced() {
+    in_namespace(|cluster| async move {
+        create_web(&cluster, "backend", 1).await;
+        // It may be opened before there is a pod: connections wait for one.
+        let forward = PortForward::open(&cluster, "backend", 8000).await.unwrap();
+        let port = forward.state().local_port;
+        let first = get(&forward, "/").await;
+        assert_eq!(forward.state().pod.as_ref(), Some(&first));
+
+        actions::act(&cluster, &Action::DeletePod { pod: first.clone() }).await.unwrap();
+        let mut changes = forward.changes();
+        timeout(PATIENCE, changes.wait_for(|forward| forward.pod.as_ref() != Some(&first))).await.unwrap().unwrap();
+        let second = get(&forward, "/").await;
+        assert_ne!(second, first);
+        let state = forward.state();
+        assert_eq!((state.local_port, state.state), (port, ForwardState::Open));
+
+        drop(forward);
+        let closed = async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, closed).await.expect("a dropped forward closes its port");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_exist_is_named() {
+    in_namespace(|cluster| async move {
+        let error = PortForward::open(&cluster, "nowhere", 8000).await.err().unwrap();
+        assert!(error.message.contains("nowhere"), "{}", error.message);
+    })
+    .await;
+}
