@@ -41,6 +41,14 @@ types: setup-test $(UI)
 bench: build model
 	$(TARGET)/release/flotilla-bench
 
+## images  build both container images from source with Docker and print their sizes
+images:
+	@scripts/images.sh build
+
+## test-cluster  install on the cluster that KUBECONFIG names, chat through its ingress, update it under load
+test-cluster:
+	@scripts/test-cluster.sh
+
 ## model   fetch the starter model and check its hash
 model:
 	@scripts/model.sh
@@ -63,4 +71,4 @@ src-ui/dist-desktop/index.html: $(UI_SOURCES) $(UI_MODULES)
 help:
 	@sed -n 's/^## /make /p' Makefile
 
-.PHONY: run build test check fmt types bench model setup setup-run setup-test help
+.PHONY: run build test check fmt types bench images test-cluster model setup setup-run setup-test help

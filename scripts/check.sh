@@ -22,6 +22,7 @@ part shellcheck shellcheck --external-sources --source-path=scripts scripts/*.sh
 part prettier in_ui format:check
 part eslint in_ui lint
 part 'schema.ts is current' typescript_schema
+part 'Kubernetes manifests' scripts/manifests.sh
 part cargo-deny licences
 part clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 part 'types in the tree are current' cargo test --locked --workspace in_the_tree

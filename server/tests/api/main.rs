@@ -8,6 +8,7 @@
 mod access;
 mod api_chat;
 mod conversations;
+mod dashboards;
 mod endless;
 mod health;
 mod messages;

@@ -2,6 +2,7 @@
 
 use std::{future::Future, path::Path, time::Duration};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::{
     Client, Config,
     config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext},
@@ -19,6 +20,8 @@ pub const NAMESPACE: &str = "llm-as-a-service";
 
 /// Long enough for a sign-in program that opens a browser window.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(60);
+/// Polite to a small API server, and quick enough.
+const REQUESTS_AT_ONCE: usize = 8;
 /// For one answer of the API server; watches and logs have no such limit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
@@ -126,4 +129,11 @@ pub(crate) async fn answer<T>(request: impl Future<Output = kube::Result<T>>) ->
             ),
         )),
     }
+}
+
+/// A few requests at a time; their answers come in order.
+pub(crate) async fn at_once<T>(requests: impl IntoIterator<Item = impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    // Collected first: the compiler cannot show a lazy map over references to be Send.
+    let requests: Vec<_> = requests.into_iter().collect();
+    stream::iter(requests).buffered(REQUESTS_AT_ONCE).try_collect().await
 }

@@ -3,8 +3,12 @@
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
 pub mod actions;
+mod apply;
 pub mod autoscaler;
+mod command;
 mod connection;
+mod contexts;
+mod diff;
 pub mod drill;
 mod error;
 mod event_stream;
@@ -13,19 +17,44 @@ mod exec_consent;
 #[cfg(test)]
 mod fake_http;
 pub mod forward;
+mod images;
+mod k3d;
 mod kubeconfig;
 pub mod live;
 pub mod load;
 pub mod logs;
+mod manifests;
 pub mod metrics;
+pub mod plan;
 pub mod pods;
 mod quantity;
 pub mod samples;
 mod state_file;
+pub mod teardown;
+pub mod undo;
 pub mod workloads;
 
 pub use self::{
+    apply::{Action, Change, ObjectRef},
+    command::Programs,
     connection::{Cluster, NAMESPACE},
+    contexts::{Context, ContextId, ContextStore, Contexts, FileProblem},
     error::{Error, ErrorKind, Result},
     exec_consent::{ExecConsent, ExecPlugin},
+    manifests::{Manifests, Overlay},
 };
+
+/// Stop a k3d cluster. Its pods and volumes stay, and nothing of it uses the processor meanwhile.
+pub async fn stop_k3d(name: &str, programs: &Programs) -> Result<()> {
+    k3d::K3d { program: &programs.k3d, log: &|_| {} }.stop(name).await
+}
+
+/// Start a stopped k3d cluster with everything that was in it.
+pub async fn start_k3d(name: &str, programs: &Programs) -> Result<()> {
+    k3d::K3d { program: &programs.k3d, log: &|_| {} }.start(name).await
+}
+
+/// Delete a k3d cluster with everything in it, volumes too.
+pub async fn delete_k3d(name: &str, programs: &Programs) -> Result<()> {
+    k3d::K3d { program: &programs.k3d, log: &|_| {} }.delete(name).await
+}

@@ -1,7 +1,10 @@
-//! What no compiler checks: the README tells every setting, and each crate keeps to what it may know.
+//! What no compiler checks: the README tells every setting, each crate keeps to what it may know, and the manifests agree
+//! with the server and with each other.
 
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
+
+mod manifests;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Installs the k3d overlay on the cluster that KUBECONFIG names and uses it as people do, through its ingress at CLUSTER_URL
+# (http://127.0.0.1). It takes kubectl, a Traefik, a default storage class, and nodes that have the images already:
+#   scripts/images.sh assemble && k3d image import $(scripts/images.sh names)
+# The namespace llm-as-a-service stays as it is afterwards, to be looked at: kubectl delete namespace llm-as-a-service.
+source "$(dirname "$0")/env.sh"
+source scripts/parts.sh
+
+url=${CLUSTER_URL:-http://127.0.0.1}
+in_namespace() { kubectl --namespace llm-as-a-service "$@"; }
+
+reachable() {
+  command -v kubectl >/dev/null || give_up 'kubectl is missing: install it, then run this again.'
+  kubectl get --raw /readyz >/dev/null || give_up 'The cluster does not answer: KUBECONFIG must name one that does.'
+  kubectl get storageclass --output name | grep -q . || give_up 'The cluster has no storage class, so PostgreSQL would wait for its volume for ever.'
+  kubectl version
+}
+
+# The API server itself looks at every object, with the pod security of the namespace, and stores none.
+dry_run() {
+  local overlay warnings
+  kubectl apply --filename k8s/base/namespace/namespace.yaml
+  warnings=$(mktemp)
+  for overlay in k3d ollama-host gpu gpu/vllm cloud observability; do
+    # GKE adds kinds that no other cluster knows.
+    scripts/kustomize.sh "k8s/overlays/$overlay" | without_gke |
+      kubectl apply --dry-run=server --filename - 2>"$warnings" >/dev/null || { cat "$warnings"; give_up "$overlay is refused."; }
+    # Of the class annotation Kubernetes warns everybody, and GKE reads nothing else.
+    if grep --invert-match 'annotation "kubernetes.io/ingress.class" is deprecated' "$warnings"; then
+      give_up "$overlay: the API server warns."
+    fi
+    printf '%s: accepted, 0 warnings\n' "$overlay"
+  done
+  rm "$warnings"
+}
+
+without_gke() { awk 'BEGIN { RS = "---\n"; ORS = RS } !/^apiVersion: (cloud\.google\.com|networking\.gke\.io)\//'; }
+
+install() {
+  kubectl apply --kustomize k8s/overlays/k3d
+  in_namespace rollout status statefulset/postgres --timeout 180s
+  in_namespace rollout status deployment/backend --timeout 300s
+  in_namespace rollout status deployment/frontend --timeout 120s
+}
+
+# Installing again must not touch what the autoscaler owns.
+install_again() {
+  local before after
+  before=$(in_namespace get deployment backend --output jsonpath='{.spec.replicas} {.metadata.generation}')
+  kubectl apply --kustomize k8s/overlays/k3d >/dev/null
+  after=$(in_namespace get deployment backend --output jsonpath='{.spec.replicas} {.metadata.generation}')
+  [[ $before == "$after" ]] || give_up "Replicas and generation were $before and are $after."
+  echo "replicas and generation: $after"
+}
+
+autoscaler() {
+  in_namespace wait --for condition=ScalingActive --timeout 120s horizontalpodautoscaler/backend
+  in_namespace get horizontalpodautoscaler backend
+}
+
+pages() {
+  curl --fail --silent --show-error "$url/" | grep --quiet '<title>Flotilla</title>'
+  curl --fail --silent --show-error "$url/chat/of-nobody" | grep --quiet '<title>Flotilla</title>'
+  local script
+  script=$(curl --silent "$url/" | grep --only-matching '/assets/[^"]*\.js' | head -1)
+  curl --fail --silent --output /dev/null --dump-header - "$url$script" | grep --ignore-case immutable
+  curl --silent --output /dev/null --dump-header - "$url/" | grep --ignore-case content-security-policy
+}
+
+# Metrics and readiness are for the cluster alone; through the ingress these paths are the UI's.
+hidden() {
+  local path
+  for path in /metrics /readyz; do
+    curl --silent "$url$path" | grep --quiet '<title>Flotilla</title>' || give_up "$path can be read from outside."
+  done
+}
+
+streamed() {
+  local report
+  report=$(scripts/streams.py "$url" --streams 1 --tokens 128)
+  echo "$report"
+  python3 - "$report" <<'PYTHON'
+import json, sys
+
+report = json.loads(sys.argv[1])
+assert report["pieces_median"] >= 20, "the answer came in too few pieces"
+assert report["first_to_last_piece_seconds_median"] >= 0.2, "the answer came all at once"
+PYTHON
+}
+
+update_under_load() { # update_under_load API
+  local streams
+  scripts/streams.py "$url" --api "$1" --streams 50 --seconds 60 &
+  streams=$!
+  in_namespace rollout restart deployment/backend
+  in_namespace rollout status deployment/backend --timeout 300s
+  wait "$streams"
+}
+
+part 'cluster' reachable
+part 'server dry-run of every overlay' dry_run
+part 'install' install
+part 'install again' install_again
+part 'autoscaler' autoscaler
+part 'pages' pages
+part 'inside only' hidden
+part 'streamed chat' streamed
+part 'rolling update, 50 runs' update_under_load runs
+part 'rolling update, 50 /v1 streams' update_under_load v1

@@ -1,0 +1,135 @@
+//! What can be known of a cluster before anything in it is changed.
+
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::{Namespace, Node},
+};
+use kube::{
+    Api,
+    api::{ListParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+};
+
+use super::{Check, CheckStatus};
+use crate::{
+    Cluster, ErrorKind, Result,
+    connection::{answer, at_once},
+    images::Image,
+    manifests::Manifests,
+};
+
+/// The checks, and whether to leave the namespace as it is.
+pub(super) async fn cluster(cluster: &Cluster, manifests: &Manifests) -> Result<(Vec<Check>, bool)> {
+    let mut checks = Vec::new();
+    match answer(cluster.client.apiserver_version()).await {
+        Ok(version) => {
+            let message = format!("{} answers with Kubernetes {}.", cluster.context, version.git_version);
+            checks.push(Check::new("cluster", CheckStatus::Ok, message));
+        }
+        Err(error) => {
+            // Without an answer there is nothing else to ask.
+            checks.push(Check::new("cluster", CheckStatus::Failed, error.message));
+            return Ok((checks, false));
+        }
+    }
+    let (namespace, exists) = namespace(cluster).await?;
+    checks.extend(namespace);
+    let (rights, leave_namespace) = rights(cluster, manifests, exists).await?;
+    checks.push(rights);
+    Ok((checks, leave_namespace))
+}
+
+async fn namespace(cluster: &Cluster) -> Result<(Option<Check>, bool)> {
+    let name = &cluster.namespace;
+    match answer(Api::<Namespace>::all(cluster.client.clone()).get_opt(name)).await {
+        Ok(Some(namespace)) if namespace.metadata.deletion_timestamp.is_some() => {
+            let message = format!("The namespace {name} is being deleted. Wait until it is gone, then resume.");
+            Ok((Some(Check::new("namespace", CheckStatus::Failed, message)), true))
+        }
+        Ok(Some(_)) => Ok((Some(Check::new("namespace", CheckStatus::Ok, format!("{name} is there."))), true)),
+        Ok(None) => Ok((Some(Check::new("namespace", CheckStatus::Ok, format!("{name} will be made."))), false)),
+        // Who may not look at a namespace may still have rights in it.
+        Err(error) if error.kind == ErrorKind::Forbidden => Ok((None, true)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Ask for each kind whether the user may create and patch it. The namespace itself may be left alone once it exists.
+async fn rights(cluster: &Cluster, manifests: &Manifests, namespace_exists: bool) -> Result<(Check, bool)> {
+    let kinds = manifests.kinds();
+    let questions: Vec<_> = kinds.iter().flat_map(|kind| ["create", "patch"].map(|verb| (kind, verb))).collect();
+    let answers = at_once(questions.iter().map(|(kind, verb)| may(cluster, kind, verb))).await?;
+    let missing = questions.iter().zip(answers).filter(|(_, allowed)| !allowed).map(|(question, _)| question);
+    let (of_namespace, others): (Vec<_>, Vec<_>) = missing.partition(|(kind, _)| kind.kind == "Namespace");
+    let leave_namespace = namespace_exists && !of_namespace.is_empty();
+    let mut lacking: Vec<_> = others.iter().map(|(kind, verb)| format!("{verb} {}", plural(kind))).collect();
+    if !of_namespace.is_empty() && !namespace_exists {
+        lacking.insert(0, format!("create the namespace {}", cluster.namespace));
+    }
+    let check = if !lacking.is_empty() {
+        let message = format!(
+            "You may not {} in {}. Ask the cluster's administrator for these rights, then resume.",
+            lacking.join(", "),
+            cluster.namespace
+        );
+        Check::new("rights", CheckStatus::Failed, message)
+    } else if leave_namespace {
+        let message = format!("You may deploy into {}; the namespace itself is left as it is.", cluster.namespace);
+        Check::new("rights", CheckStatus::Warning, message)
+    } else {
+        Check::new("rights", CheckStatus::Ok, "You may make everything that the deploy makes.")
+    };
+    Ok((check, leave_namespace))
+}
+
+async fn may(cluster: &Cluster, kind: &GroupVersionKind, verb: &str) -> Result<bool> {
+    let is_namespace = kind.kind == "Namespace";
+    let attributes = ResourceAttributes {
+        group: Some(kind.group.clone()),
+        version: Some(kind.version.clone()),
+        resource: Some(plural(kind)),
+        verb: Some(verb.to_owned()),
+        namespace: (!is_namespace).then(|| cluster.namespace.clone()),
+        name: is_namespace.then(|| cluster.namespace.clone()),
+        ..ResourceAttributes::default()
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
+        ..Default::default()
+    };
+    let reviews = Api::<SelfSubjectAccessReview>::all(cluster.client.clone());
+    let answered = answer(reviews.create(&PostParams::default(), &review)).await?;
+    Ok(answered.status.is_some_and(|status| status.allowed))
+}
+
+/// Whether the nodes have the images that nothing will load. Nodes tell only of some of their images, and not everyone
+/// may ask, so this never fails.
+pub(super) async fn present_images(cluster: &Cluster) -> Check {
+    let nodes = Api::<Node>::all(cluster.client.clone());
+    let Ok(nodes) = answer(nodes.list(&ListParams::default())).await else {
+        let message = "Whether the nodes have the images cannot be seen; pods that lack one will say so.";
+        return Check::new("images", CheckStatus::Warning, message);
+    };
+    let names: Vec<_> = nodes
+        .items
+        .iter()
+        .filter_map(|node| node.status.as_ref()?.images.as_ref())
+        .flatten()
+        .filter_map(|image| image.names.as_ref())
+        .flatten()
+        .collect();
+    let missing: Vec<_> = Image::ALL
+        .iter()
+        .map(|image| image.name())
+        .filter(|own| !names.iter().any(|name| *name == own || name.ends_with(&format!("/{own}"))))
+        .collect();
+    if missing.is_empty() {
+        return Check::new("images", CheckStatus::Ok, "The nodes have the images.");
+    }
+    let message = format!("No node tells of {}. Load what is missing, or pods will wait for it.", missing.join(", "));
+    Check::new("images", CheckStatus::Warning, message)
+}
+
+fn plural(kind: &GroupVersionKind) -> String {
+    ApiResource::from_gvk(kind).plural
+}

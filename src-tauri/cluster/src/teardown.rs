@@ -1,0 +1,129 @@
+//! Taking Flotilla out of a cluster again, without its data.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{
+    Api, ResourceExt as _,
+    api::ListParams,
+    core::{ApiResource, DynamicObject, GroupVersionKind, TypeMeta},
+    runtime::wait::{await_condition, conditions},
+};
+use serde::Serialize;
+use ts_rs::TS;
+
+use crate::{
+    Cluster, Error, ErrorKind, ObjectRef, Result, apply,
+    connection::{answer, at_once},
+    manifests::{Manifests, Overlay, PART_OF},
+    plan::record::History,
+};
+
+/// Longer than a pod may take to finish its answers.
+const GONE_LIMIT: Duration = Duration::from_secs(180);
+
+/// Exactly what goes and what stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Teardown {
+    pub remove: Vec<ObjectRef>,
+    pub keep: Vec<Kept>,
+    /// What one would type instead, and what to type for the rest.
+    pub commands: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Kept {
+    pub object: ObjectRef,
+    pub why: String,
+}
+
+/// Look, and change nothing.
+pub async fn preview(cluster: &Cluster) -> Result<Teardown> {
+    let removed = to_remove(cluster).await?;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(cluster.client.clone(), &cluster.namespace);
+    let claims = answer(claims.list(&ListParams::default())).await?;
+    let mut keep: Vec<_> = claims
+        .items
+        .iter()
+        .map(|claim| Kept {
+            object: ObjectRef {
+                kind: "PersistentVolumeClaim".to_owned(),
+                name: claim.name_any(),
+                namespace: claim.namespace(),
+            },
+            why: "It holds the chats, and the next deploy finds them there.".to_owned(),
+        })
+        .collect();
+    keep.push(Kept {
+        object: ObjectRef { kind: "Namespace".to_owned(), name: cluster.namespace.clone(), namespace: None },
+        why: "Deleting it would delete everything in it, volumes and what others have put there too.".to_owned(),
+    });
+    let namespace = &cluster.namespace;
+    let kubectl = format!("kubectl --context {} --namespace {namespace}", cluster.context);
+    let kinds: BTreeSet<_> = removed.iter().map(|object| crate::manifests::kind(object).to_lowercase()).collect();
+    let mut commands = Vec::new();
+    if !kinds.is_empty() {
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
+        commands.push(format!("{kubectl} delete {kinds} --selector {PART_OF}"));
+    }
+    if !claims.items.is_empty() {
+        commands.push(format!(
+            "# For the chats too, which cannot be undone:\n{kubectl} delete persistentvolumeclaim --selector {PART_OF}"
+        ));
+    }
+    Ok(Teardown { remove: removed.iter().map(apply::reference).collect(), keep, commands })
+}
+
+/// Remove what [`preview`] names, and wait until it is gone. Doing it again finishes what was interrupted.
+pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
+    let removed = to_remove(cluster).await?;
+    for object in &removed {
+        apply::delete(cluster, object).await?;
+    }
+    at_once(removed.iter().map(|object| gone(cluster, object))).await?;
+    History::of(cluster, state_folder).clear()
+}
+
+/// Every object with Flotilla's label, of the kinds that any overlay ships; those first that make others.
+async fn to_remove(cluster: &Cluster) -> Result<Vec<DynamicObject>> {
+    let mut kinds: Vec<GroupVersionKind> = Vec::new();
+    for overlay in Overlay::ALL {
+        for kind in Manifests::of(overlay)?.kinds() {
+            if kind.kind != "Namespace" && !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+    }
+    kinds.reverse();
+    Ok(at_once(kinds.into_iter().map(|kind| list(cluster, kind))).await?.into_iter().flatten().collect())
+}
+
+async fn list(cluster: &Cluster, kind: GroupVersionKind) -> Result<Vec<DynamicObject>> {
+    let resource = ApiResource::from_gvk(&kind);
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
+    let mut objects = answer(api.list(&ListParams::default().labels(PART_OF))).await?.items;
+    for object in &mut objects {
+        // A list says the kind once and for all.
+        object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: kind.kind.clone() });
+    }
+    // What something else has made goes with its maker.
+    objects.retain(|object| object.owner_references().is_empty());
+    Ok(objects)
+}
+
+async fn gone(cluster: &Cluster, object: &DynamicObject) -> Result<()> {
+    let uid = object.uid().unwrap_or_default();
+    let name = object.name_any();
+    let waiting = await_condition(apply::api(cluster, object)?, &name, conditions::is_deleted(&uid));
+    match tokio::time::timeout(GONE_LIMIT, waiting).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Error::passing(
+            ErrorKind::ClusterUnreachable,
+            format!("Whether {name} is gone cannot be seen: {}. Try again.", crate::error::chain(&error)),
+        )),
+        Err(_) => Err(Error::passing(
+            ErrorKind::ClusterFailed,
+            format!("{name} is not gone after {} s. Look at its finalizers, then try again.", GONE_LIMIT.as_secs()),
+        )),
+    }
+}
