@@ -25,7 +25,6 @@ impl Run {
         let builds = self.options.images == Images::Build;
         let docker_works = match (&self.options.target, builds) {
             (Target::Context, false) => false,
-            (Target::Context, true) if self.settings.source.is_none() && self.options.load_command.is_none() => false,
             _ => self.check_docker(&mut found).await,
         };
         match self.options.target.clone() {

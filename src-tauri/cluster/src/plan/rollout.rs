@@ -63,6 +63,7 @@ pub(super) async fn wait(
     let started = Instant::now();
     let mut silent_since = None;
     let mut retried = false;
+    let (mut ready, mut wanted) = (0, expected.len() as u64);
     loop {
         tokio::select! {
             event = events.next() => match event {
@@ -75,7 +76,7 @@ pub(super) async fn wait(
                     if silent_since.get_or_insert_with(Instant::now).elapsed() > SILENCE_LIMIT {
                         return Err(error);
                     }
-                    report("The API server does not answer; trying again.", 0, expected.len() as u64);
+                    report("The API server does not answer; trying again.", ready, wanted);
                     continue;
                 }
                 None => return Err(unreachable_server()),
@@ -90,13 +91,17 @@ pub(super) async fn wait(
             .filter(|workload| expected.iter().any(|(kind, name)| workload.title == format!("{kind} {name}")))
             .collect();
         if workloads.len() < expected.len() {
-            if silent_since.is_none_or(|since: Instant| since.elapsed() < SILENCE_LIMIT) && started.elapsed() < LIMIT {
-                continue;
+            if silent_since.is_some_and(|since: Instant| since.elapsed() > SILENCE_LIMIT) {
+                return Err(unreachable_server());
             }
-            return Err(unreachable_server());
+            if started.elapsed() > LIMIT {
+                let message = "Somebody has deleted what was applied. Start the deploy anew.";
+                return Err(Error::passing(ErrorKind::NotFound, message));
+            }
+            continue;
         }
         let pods = pods.state();
-        let (ready, wanted) = workloads.iter().fold((0, 0), |(ready, wanted), workload| {
+        (ready, wanted) = workloads.iter().fold((0, 0), |(ready, wanted), workload| {
             (ready + workload.ready.min(workload.wanted), wanted + workload.wanted)
         });
         let Some(late) = workloads.iter().find(|workload| !workload.is_done) else {
@@ -110,7 +115,7 @@ pub(super) async fn wait(
         };
         report(&words, ready, wanted);
         // Kubernetes waits for minutes before it tries again to pull an image that may be there by now.
-        if !retried {
+        if !retried && !pods.is_empty() {
             retried = true;
             retry_hopeless(cluster, &pods).await;
         }

@@ -101,6 +101,7 @@ impl Run {
     }
 
     pub async fn to_end(mut self, cancelled: CancellationToken) {
+        self.ask_again_for_other_manifests();
         for id in STEPS {
             if self.plan.borrow().step(id).status.is_over() {
                 continue;
@@ -126,6 +127,19 @@ impl Run {
             plan.status = PlanStatus::Done;
             plan.url = Some(url);
             plan.finished_at = Some(now());
+        });
+    }
+
+    /// A newer version of the app may go on with a plan, and then applies something else than was agreed to.
+    fn ask_again_for_other_manifests(&mut self) {
+        let agreed_to = self.record.agreed_to.as_deref();
+        if agreed_to.is_none() || self.manifests().is_ok_and(|manifests| agreed_to == Some(&manifests.digest())) {
+            return;
+        }
+        self.update(|plan| {
+            for id in [StepId::Images, StepId::Diff, StepId::Apply, StepId::Rollout, StepId::Probe] {
+                plan.step_mut(id).status = StepStatus::Pending;
+            }
         });
     }
 

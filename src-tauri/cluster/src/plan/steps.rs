@@ -185,10 +185,6 @@ impl Run {
     pub async fn apply(&mut self) -> Result<Outcome> {
         self.connected().await?;
         let manifests = self.manifests()?;
-        if self.record.agreed_to.as_deref() != Some(&manifests.digest()) {
-            // The app is a newer one than the one that asked.
-            self.compare().await?;
-        }
         let cluster = self.cluster()?.clone();
         let history = History::of(&cluster, &self.settings.state_folder);
         let old = history.read()?.pop().map(|last| last.manifests);

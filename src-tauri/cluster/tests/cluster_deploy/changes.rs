@@ -1,0 +1,172 @@
+//! What is shown before it is applied, who owns a field, and the ways back.
+
+use flotilla_cluster::{
+    Action, ErrorKind, Overlay,
+    plan::{Consent, StepId, StepStatus, WaitingFor},
+    teardown, undo,
+};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{
+    Api,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::support::{agree, applied, change, on_a_new_site, until};
+
+#[tokio::test]
+async fn everything_is_shown_as_new_and_nothing_is_made_before_consent() {
+    on_a_new_site("consent", async |site| {
+        let deployment = site.start();
+        let plan = until(&deployment, "the changes are shown", |plan| plan.waiting_for.is_some()).await;
+
+        assert!(plan.changes.iter().all(|change| change.action == Action::Create), "{:#?}", plan.changes);
+        assert!(change(&plan.changes, "Deployment", "backend").diff.as_ref().unwrap().contains("+  name: backend"));
+        let secret = change(&plan.changes, "Secret", "postgres").diff.clone().unwrap();
+        assert!(secret.contains("(hidden, "), "{secret}");
+        assert_eq!(site.config_maps().get_opt("backend").await.err().map(|e| e.to_string()), None);
+        assert!(site.config_maps().get_opt("backend").await.unwrap().is_none());
+
+        deployment.consent(Consent::Refuse).unwrap();
+        let plan = deployment.finished().await;
+        assert!(plan.step(StepId::Diff).error.as_ref().unwrap().message.contains("nothing was changed"));
+        assert!(site.config_maps().get_opt("backend").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn applying_again_changes_nothing_and_asks_nothing() {
+    on_a_new_site("again", async |site| {
+        site.apply().await;
+
+        let plan = applied(&site.start()).await;
+
+        let changed: Vec<_> = plan.changes.iter().filter(|change| change.action != Action::Same).collect();
+        assert!(changed.is_empty(), "{changed:#?}");
+        assert_eq!(plan.step(StepId::Apply).status, StepStatus::Done);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_field_of_somebody_else_is_taken_over_on_the_second_consent_only() {
+    on_a_new_site("conflict", async |site| {
+        site.apply().await;
+        let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "backend"}, "data": {"MAX_CONTEXT_MESSAGES": "7"}});
+        let somebody = PatchParams::apply("somebody").force();
+        site.config_maps().patch("backend", &somebody, &Patch::Apply(&theirs)).await.unwrap();
+        let setting = async || site.config_maps().get("backend").await.unwrap().data.unwrap()["MAX_CONTEXT_MESSAGES"].clone();
+
+        let deployment = site.start();
+        let shown = agree(&deployment).await;
+        let conflict = change(&shown.changes, "ConfigMap", "backend").conflict.clone().unwrap();
+        assert!(conflict.contains(".data.MAX_CONTEXT_MESSAGES belongs to somebody"), "{conflict}");
+        until(&deployment, "it asks a second time", |plan| plan.waiting_for == Some(WaitingFor::Force)).await;
+        assert_eq!(setting().await, "7");
+        assert!(deployment.consent(Consent::Apply).is_err());
+
+        deployment.consent(Consent::Force).unwrap();
+        applied(&deployment).await;
+        assert_eq!(setting().await, "20");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refusing_to_take_over_leaves_the_field_and_can_be_decided_again() {
+    on_a_new_site("refuse", async |site| {
+        site.apply().await;
+        let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "backend"}, "data": {"LOG_FORMAT": "text"}});
+        site.config_maps().patch("backend", &PatchParams::apply("somebody").force(), &Patch::Apply(&theirs)).await.unwrap();
+
+        let deployment = site.start();
+        agree(&deployment).await;
+        until(&deployment, "it asks a second time", |plan| plan.waiting_for == Some(WaitingFor::Force)).await;
+        deployment.consent(Consent::Refuse).unwrap();
+        let plan = deployment.finished().await;
+        assert!(plan.step(StepId::Apply).error.as_ref().unwrap().message.contains("left ConfigMap backend to its owner"));
+        assert_eq!(site.config_maps().get("backend").await.unwrap().data.unwrap()["LOG_FORMAT"], "text");
+
+        let again = site.resume();
+        until(&again, "it asks again", |plan| plan.waiting_for == Some(WaitingFor::Force)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn undo_goes_back_to_the_deploy_before() {
+    on_a_new_site("undo", async |mut site| {
+        site.apply().await;
+        let only_one = undo::preview(&site.cluster, site.state_folder()).await.unwrap_err();
+        assert_eq!(only_one.kind, ErrorKind::NotFound);
+        let engine = async |site: &crate::support::Site| site.config_maps().get("engine").await.unwrap().data.unwrap();
+        let before = engine(&site).await;
+        site.options.overlay = Overlay::OllamaHost;
+        site.apply().await;
+        assert_ne!(engine(&site).await, before);
+
+        let preview = undo::preview(&site.cluster, site.state_folder()).await.unwrap();
+        let diff = change(&preview, "ConfigMap", "engine").diff.clone().unwrap();
+        assert!(diff.contains("-  OLLAMA_URL"), "{diff}");
+        undo::run(&site.cluster, site.state_folder()).await.unwrap();
+
+        assert_eq!(engine(&site).await, before);
+        assert!(undo::run(&site.cluster, site.state_folder()).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_overlay_deletes_what_only_the_old_one_had() {
+    on_a_new_site("prune", async |mut site| {
+        site.options.overlay = Overlay::OllamaHost;
+        let first = site.apply().await;
+        site.options.overlay = Overlay::K3d;
+
+        let deployment = site.start();
+        let shown = agree(&deployment).await;
+        applied(&deployment).await;
+
+        let deleted: Vec<_> = shown.changes.iter().filter(|change| change.action == Action::Delete).collect();
+        assert!(!deleted.is_empty(), "{:#?}", first.changes);
+        let again = applied(&site.start()).await;
+        assert!(again.changes.iter().all(|change| change.action == Action::Same), "{:#?}", again.changes);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn teardown_removes_what_it_named_and_keeps_the_volume() {
+    on_a_new_site("teardown", async |site| {
+        site.apply().await;
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(site.cluster.client.clone(), &site.cluster.namespace);
+        let claim = kube::runtime::wait::await_condition(claims.clone(), "data-postgres-0", |claim: Option<&_>| {
+            claim.is_some()
+        });
+        claim.await.unwrap();
+        let theirs = serde_json::from_value(json!({"metadata": {"name": "theirs"}})).unwrap();
+        site.config_maps().create(&Default::default(), &theirs).await.unwrap();
+
+        let preview = teardown::preview(&site.cluster).await.unwrap();
+        let removed: Vec<_> = preview.remove.iter().map(|object| format!("{} {}", object.kind, object.name)).collect();
+        for expected in ["Deployment backend", "StatefulSet postgres", "Secret postgres", "Ingress flotilla"] {
+            assert!(removed.iter().any(|object| object == expected), "{expected} is not in {removed:?}");
+        }
+        let kept: Vec<_> =
+            preview.keep.iter().map(|kept| format!("{} {}", kept.object.kind, kept.object.name)).collect();
+        assert_eq!(
+            kept,
+            ["PersistentVolumeClaim data-postgres-0".to_owned(), format!("Namespace {}", site.cluster.namespace)]
+        );
+
+        teardown::run(&site.cluster, site.state_folder()).await.unwrap();
+
+        assert!(teardown::preview(&site.cluster).await.unwrap().remove.is_empty());
+        assert!(claims.get_opt("data-postgres-0").await.unwrap().is_some());
+        let left = site.config_maps().list(&ListParams::default()).await.unwrap();
+        assert!(left.items.iter().any(|map| map.metadata.name.as_deref() == Some("theirs")));
+        teardown::run(&site.cluster, site.state_folder()).await.unwrap();
+    })
+    .await;
+}

@@ -1,0 +1,307 @@
+//! A deploy to k3d up to where the cluster itself is needed, with stand-ins that answer as docker and k3d 5 document.
+
+use std::{fs, net::TcpListener, path::Path, process::Command};
+
+use flotilla_cluster::{
+    Overlay, Programs, delete_k3d,
+    plan::{
+        CheckStatus, DeployOptions, Deployment, Images, Plan, PlanStatus, Settings, StepId, StepStatus, Target,
+        last_plan,
+    },
+    start_k3d, stop_k3d,
+};
+
+use crate::support::{calls, program};
+
+const DOCKER: &str = r#"case "$1" in
+  version) echo 27.5.1 ;;
+  info) echo '8000000000 /' ;;
+  image) echo 1000 ;;
+esac"#;
+
+/// Clusters are files beside the program: `NAME.made` and, while it runs, `NAME.runs`.
+const K3D: &str = r#"here=$(dirname "$0")
+case "$1 $2" in
+  version*) printf 'k3d version v5.8.3\nk3s version v1.31.5-k3s1 (default)\n' ;;
+  'cluster list')
+    if [ -e "$here/flotilla.made" ]; then
+      running=0; [ -e "$here/flotilla.runs" ] && running=1
+      echo '[{"name":"flotilla","nodes":[{"name":"k3d-flotilla-server-0","role":"server"}],"serversRunning":'$running',"serversCount":1,"agentsRunning":0,"agentsCount":0,"hasLoadbalancer":true}]'
+    else echo '[]'; fi ;;
+  'cluster create') touch "$here/$3.made" "$here/$3.runs"; printf '\033[36mINFO\033[0m[0001] Cluster created\n' >&2 ;;
+  'cluster start') touch "$here/$3.runs" ;;
+  'cluster stop') rm "$here/$3.runs" ;;
+  'cluster delete') rm -f "$here/$3.made" "$here/$3.runs" ;;
+  'kubeconfig get') cat <<END
+apiVersion: v1
+kind: Config
+current-context: k3d-$3
+contexts: [{name: k3d-$3, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {token: t}}]
+END
+  ;;
+esac"#;
+
+/// A laptop with docker and k3d.
+struct Laptop {
+    folder: tempfile::TempDir,
+    settings: Settings,
+}
+
+impl Laptop {
+    fn new(docker: &str, k3d: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let programs =
+            Programs { docker: program(folder.path(), "docker", docker), k3d: program(folder.path(), "k3d", k3d) };
+        let settings = Settings { programs, ..Settings::new(folder.path().join("state")) };
+        Self { folder, settings }
+    }
+
+    async fn deploy(&self, options: DeployOptions) -> Plan {
+        Deployment::start(options, None, self.settings.clone()).unwrap().finished().await
+    }
+
+    fn k3d_calls(&self, start: &str) -> usize {
+        calls(&self.settings.programs.k3d).iter().filter(|call| call.starts_with(start)).count()
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.folder.path().join(file).exists()
+    }
+}
+
+/// To a port that is free.
+fn options() -> DeployOptions {
+    let http_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    DeployOptions { target: Target::K3d { name: "flotilla".into(), agents: 1, http_port }, ..DeployOptions::default() }
+}
+
+#[tokio::test]
+async fn a_cluster_is_made_with_the_flags_that_the_step_shows() {
+    let laptop = Laptop::new(DOCKER, K3D);
+
+    let plan = laptop.deploy(options()).await;
+
+    let shown = plan.step(StepId::Cluster).command.clone();
+    assert!(calls(&laptop.settings.programs.k3d).contains(&shown.trim_start_matches("k3d ").to_owned()), "{shown}");
+    assert!(shown.contains("--agents 1") && shown.contains(":80@loadbalancer"), "{shown}");
+    assert!(plan.log.iter().any(|line| line == "INFO[0001] Cluster created"), "{:?}", plan.log);
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_answer_stops_the_plan_and_resuming_makes_no_second_one() {
+    let laptop = Laptop::new(DOCKER, K3D);
+
+    let failed = laptop.deploy(options()).await;
+    let step = failed.step(StepId::Cluster);
+    assert_eq!((failed.status, step.status), (PlanStatus::Failed, StepStatus::Failed));
+    let error = step.error.clone().unwrap();
+    assert!(error.retryable && error.message.contains("does not answer"), "{error}");
+
+    let resumed = Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await;
+
+    assert_eq!(resumed.id, failed.id);
+    assert_eq!(resumed.step(StepId::Preflight).started_at, failed.step(StepId::Preflight).started_at);
+    assert_eq!(laptop.k3d_calls("cluster create"), 1);
+}
+
+#[tokio::test]
+async fn a_stopped_cluster_is_started() {
+    let laptop = Laptop::new(DOCKER, K3D);
+    fs::write(laptop.folder.path().join("flotilla.made"), "").unwrap();
+
+    laptop.deploy(options()).await;
+
+    assert_eq!((laptop.k3d_calls("cluster create"), laptop.k3d_calls("cluster start flotilla")), (0, 1));
+}
+
+#[tokio::test]
+async fn closing_the_app_while_the_cluster_is_made_loses_nothing() {
+    let making = format!("[ \"$1 $2\" = 'cluster create' ] && exec sleep 1000\n{K3D}");
+    let laptop = Laptop::new(DOCKER, &making);
+    let deployment = Deployment::start(options(), None, laptop.settings.clone()).unwrap();
+    wait_until_making(&deployment).await;
+
+    drop(deployment);
+
+    let shown = last_plan(&laptop.settings).unwrap().unwrap();
+    assert_eq!((shown.status, shown.step(StepId::Preflight).status), (PlanStatus::Failed, StepStatus::Done));
+    assert!(shown.step(StepId::Cluster).error.as_ref().unwrap().message.contains("The app was closed"));
+
+    program(laptop.folder.path(), "k3d", K3D);
+    Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await;
+    assert!(laptop.has("flotilla.made"));
+}
+
+#[tokio::test]
+async fn stopping_a_deploy_ends_the_program_that_it_runs() {
+    let making = format!(
+        "[ \"$1 $2\" = 'cluster create' ] && {{ echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000; }}\n{K3D}"
+    );
+    let laptop = Laptop::new(DOCKER, &making);
+    let deployment = Deployment::start(options(), None, laptop.settings.clone()).unwrap();
+    wait_until_making(&deployment).await;
+    let pid = laptop.folder.path().join("pid");
+    while !pid.exists() {
+        tokio::task::yield_now().await;
+    }
+
+    deployment.cancel();
+    let plan = deployment.finished().await;
+
+    assert_eq!(plan.status, PlanStatus::Cancelled);
+    let pid = fs::read_to_string(pid).unwrap();
+    while is_running(pid.trim()) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_laptop_without_k3d_is_told_where_to_get_it() {
+    let mut laptop = Laptop::new(DOCKER, K3D);
+    laptop.settings.programs.k3d = "/nowhere/k3d".into();
+    assert_check(&laptop.deploy(options()).await, "k3d", "Install it from https://k3d.io");
+}
+
+#[tokio::test]
+async fn a_laptop_without_docker_is_told_where_to_get_it() {
+    let mut laptop = Laptop::new(DOCKER, K3D);
+    laptop.settings.programs.docker = "/nowhere/docker".into();
+    assert_check(&laptop.deploy(options()).await, "docker", "Install it from https://docs.docker.com");
+}
+
+#[tokio::test]
+async fn a_docker_that_does_not_run_is_told_apart_from_none() {
+    let off = "echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock.' >&2; exit 1";
+    let laptop = Laptop::new(off, K3D);
+    assert_check(&laptop.deploy(options()).await, "docker", "Start Docker");
+}
+
+#[tokio::test]
+async fn an_old_k3d_is_told_what_to_become() {
+    let laptop = Laptop::new(DOCKER, "echo 'k3d version v4.4.8'");
+    assert_check(&laptop.deploy(options()).await, "k3d", "Install version 5");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_before_anything_is_made() {
+    let laptop = Laptop::new(DOCKER, K3D);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let target = Target::K3d { name: "flotilla".into(), agents: 0, http_port: port };
+
+    let plan = laptop.deploy(DeployOptions { target, ..options() }).await;
+
+    assert_check(&plan, "port", &format!("Another program uses port {port}"));
+    assert!(!laptop.has("flotilla.made"));
+}
+
+#[tokio::test]
+async fn too_little_memory_and_disk_are_named() {
+    let laptop = Laptop::new(&DOCKER.replace("8000000000", "500000000"), K3D);
+    assert_check(&laptop.deploy(options()).await, "memory", "Docker has 0.5 GB of memory");
+}
+
+#[tokio::test]
+async fn missing_images_are_named_when_there_is_nothing_to_build_them_from() {
+    let none = DOCKER.replace("echo 1000", "echo 'Error: No such image: x' >&2; exit 1");
+    let laptop = Laptop::new(&none, K3D);
+    assert_check(&laptop.deploy(options()).await, "images", "Run `make images`");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_to_be_full() {
+    let full = format!(
+        "[ \"$1 $2\" = 'cluster create' ] && {{ echo 'write /var: no space left on device' >&2; exit 1; }}\n{K3D}"
+    );
+    let laptop = Laptop::new(DOCKER, &full);
+
+    let plan = laptop.deploy(options()).await;
+
+    let error = plan.step(StepId::Cluster).error.clone().unwrap();
+    assert!(error.message.contains("The disk is full") && error.retryable, "{error}");
+}
+
+#[tokio::test]
+async fn a_k3d_that_prints_something_else_is_not_believed() {
+    let laptop = Laptop::new(DOCKER, &K3D.replace("echo '[]'", "echo NAME SERVERS AGENTS"));
+    let plan = laptop.deploy(options()).await;
+    let error = plan.step(StepId::Cluster).error.clone().unwrap();
+    assert!(error.message.contains("Install k3d 5"), "{error}");
+}
+
+#[tokio::test]
+async fn a_plan_cannot_be_resumed_where_there_was_none() {
+    let laptop = Laptop::new(DOCKER, K3D);
+    assert!(last_plan(&laptop.settings).unwrap().is_none());
+    let error = Deployment::resume(None, laptop.settings.clone()).err().unwrap();
+    assert!(error.message.contains("Start a new one"), "{error}");
+}
+
+#[tokio::test]
+async fn options_that_a_program_could_take_for_flags_are_refused() {
+    let laptop = Laptop::new(DOCKER, K3D);
+    let k3d = |name: &str| Target::K3d { name: name.into(), agents: 0, http_port: 80 };
+    let registry = |prefix: &str| Images::Registry { prefix: prefix.into() };
+    let bad = [
+        DeployOptions { target: k3d("--all"), ..options() },
+        DeployOptions { target: k3d("Flotilla"), ..options() },
+        DeployOptions { target: k3d(""), ..options() },
+        DeployOptions { images: registry("-x"), ..options() },
+        DeployOptions { images: registry("a b"), ..options() },
+        DeployOptions { url: "file:///etc/passwd".into(), ..options() },
+        DeployOptions { load_command: Some(" ".into()), ..options() },
+    ];
+    for options in bad {
+        assert!(Deployment::start(options.clone(), None, laptop.settings.clone()).is_err(), "{options:?}");
+    }
+}
+
+#[test]
+fn options_look_to_typescript_as_agreed() {
+    let json =
+        serde_json::to_value(DeployOptions { overlay: Overlay::OllamaHost, ..DeployOptions::default() }).unwrap();
+    let expected = serde_json::json!({
+        "target": {"kind": "k3d", "name": "flotilla", "agents": 0, "http_port": 80},
+        "overlay": "ollama-host", "images": {"kind": "build"}, "load_command": null, "url": "http://localhost",
+    });
+    assert_eq!(json, expected);
+}
+
+#[tokio::test]
+async fn a_k3d_cluster_is_stopped_started_and_deleted() {
+    let laptop = Laptop::new(DOCKER, K3D);
+    laptop.deploy(options()).await;
+    let programs = &laptop.settings.programs;
+
+    stop_k3d("flotilla", programs).await.unwrap();
+    assert!(laptop.has("flotilla.made") && !laptop.has("flotilla.runs"));
+    start_k3d("flotilla", programs).await.unwrap();
+    assert!(laptop.has("flotilla.runs"));
+    delete_k3d("flotilla", programs).await.unwrap();
+    assert!(!laptop.has("flotilla.made"));
+}
+
+async fn wait_until_making(deployment: &Deployment) {
+    let mut updates = deployment.updates();
+    let making =
+        |plan: &Plan| plan.step(StepId::Cluster).detail.as_deref().is_some_and(|detail| detail.starts_with("Making"));
+    updates.wait_for(making).await.unwrap();
+}
+
+fn is_running(pid: &str) -> bool {
+    // What has ended and was not waited for yet is a zombie.
+    let status = fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+    let ended = status.is_ok_and(|status| status.contains(") Z "));
+    !ended && Command::new("kill").args(["-0", pid]).output().unwrap().status.success()
+}
+
+fn assert_check(plan: &Plan, name: &str, words: &str) {
+    let check = plan.checks.iter().find(|check| check.name == name).unwrap();
+    assert_eq!(check.status, CheckStatus::Failed, "{check:?}");
+    assert!(check.message.contains(words), "{words:?} is not in {check:?}");
+    let step = plan.step(StepId::Preflight);
+    assert_eq!((plan.status, step.status), (PlanStatus::Failed, StepStatus::Failed));
+    assert!(step.error.as_ref().unwrap().message.contains(words));
+}

@@ -1,0 +1,10 @@
+//! What needs no cluster: kubeconfigs from strangers, the manifests, k3d's command, and plans on disk.
+
+// It tells clippy that the functions below the tests are test code too.
+#![cfg(test)]
+
+mod contexts;
+mod hostile_kubeconfigs;
+mod k3d_plan;
+mod manifests;
+mod support;
