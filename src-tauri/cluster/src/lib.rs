@@ -1,5 +1,8 @@
 //! Flotilla on Kubernetes: deploy it, watch it scale, act on it. No Tauri in here, so its tests run anywhere.
 //!
+//! [`ContextStore`] knows the kubeconfigs and makes a [`Cluster`]; [`plan::Deployment`] deploys to it in steps, [`undo`] and
+//! [`teardown`] go back. [`live`] shows what runs there, [`actions`] change it.
+//!
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
 pub mod actions;

@@ -193,8 +193,8 @@ fn of_stateful_set(set: &StatefulSet) -> Workload {
 
 fn why(pods: &[std::sync::Arc<Pod>], app: &str) -> Option<String> {
     let mut waiting: Vec<_> = pods.iter().filter(|pod| belongs_to(pod, app)).collect();
-    // The newest pod is the one that is waited for.
-    waiting.sort_by_key(|pod| std::cmp::Reverse(pod.metadata.creation_timestamp.clone()));
+    // A pod that waiting does not help says most, then the newest one.
+    waiting.sort_by_key(|pod| std::cmp::Reverse((is_hopeless(pod), pod.metadata.creation_timestamp.clone())));
     waiting.into_iter().find_map(|pod| {
         let why = why_not_ready(pod)?;
         Some(format!("Pod {}: {why}", pod.metadata.name.as_deref().unwrap_or_default()))

@@ -56,7 +56,8 @@ async fn missing_rights_are_named_before_anything_is_made() {
         roles.create(&PostParams::default(), &serde_json::from_value(role).unwrap()).await.unwrap();
         bind(&admin, "visitor", "Role", "visitor").await;
         let consent = ExecConsent::new(site.state_folder());
-        site.cluster = Cluster::connect(&kubeconfig, Some(&context), &consent).await.unwrap();
+        let visitor = Cluster::connect(&kubeconfig, Some(&context), &consent).await.unwrap();
+        site.cluster = visitor.in_namespace(&admin.namespace);
 
         let error = failed(&site.start(), StepId::Preflight).await;
         assert!(error.message.contains("create deployments") && error.message.contains("patch ingresses"), "{error}");

@@ -6,10 +6,10 @@ use flotilla_cluster::{
     Change, Cluster, ContextStore, Overlay,
     plan::{Consent, DeployOptions, Deployment, Images, Plan, Settings, StepId, StepStatus, Target, WaitingFor},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume};
 use kube::{
     Api, ResourceExt as _,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     runtime::wait::{await_condition, conditions},
 };
 
@@ -64,11 +64,28 @@ pub async fn on_a_new_site<F: Future<Output = ()> + Send + 'static>(name: &str, 
         url: format!("http://{namespace}.localhost"),
     };
     let settings = Settings { namespace: namespace.clone(), ..Settings::new(state.path()) };
-    let client = cluster.client.clone();
-    let result = tokio::spawn(test(Site { cluster, settings, options })).await;
-    let _ = Api::<Namespace>::all(client).delete(&namespace, &DeleteParams::default()).await;
+    let site = Site { cluster, settings, options };
+    let result = tokio::spawn(test(site.clone())).await;
+    clean_up(&site).await;
     if let Err(failure) = result {
         resume_unwind(failure.into_panic());
+    }
+}
+
+/// Delete the namespace, and give volumes back that nobody provisions anew.
+async fn clean_up(site: &Site) {
+    let (client, namespace) = (site.cluster.client.clone(), &site.cluster.namespace);
+    let volumes: Api<PersistentVolume> = Api::all(client.clone());
+    let ours = |volume: &PersistentVolume| {
+        let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+        claim.is_some_and(|claim| claim.namespace.as_ref() == Some(namespace))
+    };
+    let _ = Api::<Namespace>::all(client).delete(namespace, &DeleteParams::default()).await;
+    namespace_is_gone(site).await;
+    for volume in volumes.list(&ListParams::default()).await.unwrap().into_iter().filter(ours) {
+        let unclaimed = Patch::Merge(serde_json::json!({"spec": {"claimRef": null}}));
+        // Where volumes are made on demand, it may go away at this moment.
+        let _ = volumes.patch(&volume.name_any(), &PatchParams::default(), &unclaimed).await;
     }
 }
 
