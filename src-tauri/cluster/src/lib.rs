@@ -17,6 +17,8 @@ mod error;
 mod event_stream;
 pub mod events;
 mod exec_consent;
+#[cfg(test)]
+mod fake_http;
 pub mod forward;
 mod images;
 mod k3d;

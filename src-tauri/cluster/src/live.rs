@@ -33,7 +33,7 @@ use crate::{
     autoscaler::Autoscaler,
     events::{ClusterEvent, EventStore},
     pods::Pod,
-    samples::{CAPACITY, Sample, SampleRing},
+    samples::{Sample, SampleRing},
     workloads::Workload,
 };
 
@@ -111,7 +111,6 @@ pub async fn follow(cluster: Cluster, options: LiveOptions, updates: mpsc::Sende
     if let Some(store) = &store {
         news.events = store.newest(EVENTS_SHOWN).await.unwrap_or_default();
     }
-    debug_assert!(news.samples.len() <= CAPACITY);
 
     // Dropping the set ends its tasks, and this function ends with its receiver.
     let mut tasks = JoinSet::new();
@@ -189,4 +188,61 @@ fn spawn_tasks(
 pub(crate) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::{Client, client::Body};
+
+    use super::*;
+
+    /// A cluster whose API server never answers, but counts who still waits for it.
+    fn silent_cluster() -> (Cluster, tower_test::mock::Handle<Request<Body>, Response<Body>>) {
+        let (service, server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+        let client = Client::new(service, "flotilla");
+        let cluster = Cluster { client, context: "test".to_owned(), namespace: "flotilla".to_owned(), is_local: true };
+        (cluster, server)
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_shown_before_the_cluster_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = Sample { at: 1, ready: Some(2.0), ..Sample::default() };
+        SampleRing::open(folder.path(), "test/flotilla").unwrap().0.push(&sample).unwrap();
+        let (cluster, _server) = silent_cluster();
+        let (sender, mut updates) = mpsc::channel(1);
+        let options = LiveOptions { state_folder: folder.path().to_owned(), url: None };
+        tokio::spawn(follow(cluster, options, sender));
+        let first = updates.recv().await.unwrap();
+        assert!(first.reset);
+        assert_eq!(first.connection.state, ConnectionState::Connecting);
+        assert_eq!(first.samples, [sample]);
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_on_after_the_reader_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cluster, mut server) = silent_cluster();
+        let (sender, mut updates) = mpsc::channel(1);
+        let options = LiveOptions { state_folder: folder.path().to_owned(), url: None };
+        let following = tokio::spawn(follow(cluster, options, sender));
+        updates.recv().await.unwrap();
+        drop(updates);
+        following.await.unwrap();
+        // Every task held a client; with the last one gone, the server hears nothing more.
+        let left = async { while server.next_request().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(10), left).await.expect("all clients are gone");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_costs_the_keeping_and_not_the_view() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let (cluster, _server) = silent_cluster();
+        let (sender, mut updates) = mpsc::channel(1);
+        tokio::spawn(follow(cluster, LiveOptions { state_folder: file, url: None }, sender));
+        assert!(updates.recv().await.unwrap().reset);
+    }
 }

@@ -126,3 +126,83 @@ fn prompt(number: u32, turn: u32) -> String {
 fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_http;
+
+    fn options(url: String) -> LoadOptions {
+        LoadOptions { url, chats: 3, seconds: 1, model: None }
+    }
+
+    async fn last(options: LoadOptions) -> LoadUpdate {
+        let (sender, mut updates) = mpsc::channel(64);
+        run(options, sender).await.unwrap();
+        let mut last = LoadUpdate::default();
+        while let Some(update) = updates.recv().await {
+            last = update;
+        }
+        last
+    }
+
+    #[tokio::test]
+    async fn answers_as_events_are_counted_by_the_engines_own_count() {
+        let url = fake_http::serve(|request| {
+            assert!(request.starts_with("POST /api/chat HTTP/1.1"), "{request}");
+            fake_http::response(200, "text/event-stream", include_str!("../tests/fixtures/chat-events.txt"))
+        })
+        .await;
+        let update = last(options(url)).await;
+        assert!(update.done && update.finished > 0, "{update:?}");
+        // The three pieces of the recorded answer hold four tokens.
+        assert!(update.tokens >= u64::from(update.finished) * 4, "{update:?}");
+        assert_eq!((update.failed, update.running), (0, 0));
+        assert!(update.ttft_ms_p50.is_some() && update.ttft_ms_p50 <= update.ttft_ms_p95, "{update:?}");
+    }
+
+    #[tokio::test]
+    async fn answers_as_lines_are_read_as_well() {
+        let url = fake_http::serve(|_| {
+            let body = include_str!("../tests/fixtures/chat-lines.txt");
+            fake_http::response(200, "application/x-ndjson", body)
+        })
+        .await;
+        let update = last(options(url)).await;
+        assert!(update.finished > 0 && update.failed == 0, "{update:?}");
+    }
+
+    #[tokio::test]
+    async fn refusals_and_answers_that_break_off_are_named_and_slowed_down() {
+        let url =
+            fake_http::serve(|_| fake_http::response(503, "application/json", r#"{"error":"all slots are taken"}"#))
+                .await;
+        let update = last(options(url)).await;
+        // Three chats, each a failure and a pause of half a second.
+        assert!((3..=9).contains(&update.failed), "{update:?}");
+        assert!(update.failures[0].ends_with("× 503: all slots are taken"), "{update:?}");
+        let url =
+            fake_http::serve(|_| fake_http::response(200, "text/event-stream", "data: {\"done\":false}\n\n")).await;
+        assert!(last(options(url)).await.failures[0].ends_with("× the answer broke off"));
+        assert!(last(options("http://127.0.0.1:9".to_owned())).await.failures[0].ends_with("× no connection"));
+    }
+
+    #[tokio::test]
+    async fn a_load_beyond_the_dial_is_refused() {
+        for (chats, seconds) in [(0, 1), (65, 1), (1, 0), (1, 601)] {
+            let (sender, _updates) = mpsc::channel(1);
+            let options = LoadOptions { chats, seconds, ..options("http://127.0.0.1:9".to_owned()) };
+            assert!(run(options, sender).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_load_ends_with_its_reader() {
+        let url = fake_http::serve(|_| fake_http::response(503, "text/plain", "")).await;
+        let (sender, mut updates) = mpsc::channel(1);
+        let running = tokio::spawn(run(LoadOptions { seconds: 600, ..options(url) }, sender));
+        updates.recv().await.unwrap();
+        drop(updates);
+        tokio::time::timeout(Duration::from_secs(10), running).await.expect("it ends").unwrap().unwrap();
+    }
+}

@@ -213,6 +213,46 @@ fn unreachable_address(error: &reqwest::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake_http;
+
+    async fn outcome(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Outcome {
+        let conversations = Conversations::new(&fake_http::serve(answer).await).unwrap();
+        let (begun, mut beginnings) = mpsc::unbounded_channel();
+        let outcome = conversations.follow(Run("7".to_owned()), begun).await;
+        assert_eq!(beginnings.recv().await, Some(()));
+        outcome
+    }
+
+    fn events(events: &[(u32, serde_json::Value)]) -> Vec<u8> {
+        let body: String = events.iter().map(|(id, event)| format!("id: {id}\ndata: {event}\n\n")).collect();
+        fake_http::response(200, "text/event-stream", &body)
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_connection_breaks_goes_on_after_the_last_event() {
+        let outcome = outcome(|request| {
+            if request.contains("last-event-id: 2\r\n") {
+                return events(&[
+                    (3, json!({"type": "delta", "text": "upon a time"})),
+                    (4, json!({"type": "finished", "message": {"content": "once upon a time"}})),
+                ]);
+            }
+            assert!(!request.contains("last-event-id"), "{request}");
+            events(&[(1, json!({"type": "started"})), (2, json!({"type": "delta", "text": "once "}))])
+        })
+        .await;
+        assert_eq!(outcome, Outcome { fate: Fate::Complete, lost_characters: 0, reconnected: true });
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_died_with_its_server_is_interrupted_and_its_lost_text_counted() {
+        let outcome = outcome(|request| match request.contains("last-event-id: 1\r\n") {
+            false => events(&[(1, json!({"type": "delta", "text": "once upon"}))]),
+            true => events(&[(2, json!({"type": "failed", "message": {"content": "once"}}))]),
+        })
+        .await;
+        assert_eq!(outcome, Outcome { fate: Fate::Interrupted, lost_characters: 5, reconnected: true });
+    }
 
     #[test]
     fn text_is_lost_when_it_was_seen_and_not_kept() {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{StreamExt, stream::BoxStream};
 use kube::{
     Api, Client, Resource,
     runtime::watcher::{self, Event, watcher},
@@ -20,9 +20,9 @@ use super::{
 };
 use crate::Error;
 
-/// The server ends a watch after this long and we go on from there; a connection that died without a word is noticed
-/// 5 seconds later.
-const WATCH_SECONDS: u32 = 60;
+/// The server ends a watch after this long and we go on from there, so that a watch costs next to no requests. A
+/// connection that died without a word is noticed 5 seconds later, and by `measuring` long before.
+const WATCH_SECONDS: u32 = 290;
 /// For servers without streaming lists. Small pages, because a page is the most memory that a list takes.
 const PAGE: u32 = 100;
 /// A retry that has not failed by now has reached the server.
@@ -157,21 +157,7 @@ where
 {
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     let config = if streaming { config.streaming_lists() } else { config.page_size(PAGE) };
-    trimmed(watcher(api.clone(), config)).boxed()
-}
-
-/// Who set which field is half of an object and never shown.
-fn trimmed<K: Resource>(
-    events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
-) -> impl Stream<Item = Result<Event<K>, watcher::Error>> {
-    events.map(|event| {
-        event.map(|mut event| {
-            if let Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) = &mut event {
-                object.meta_mut().managed_fields = None;
-            }
-            event
-        })
-    })
+    watcher(api.clone(), config).boxed()
 }
 
 /// Whether the API server answers at all. Any answer counts, a refusal too.

@@ -55,9 +55,10 @@ fn unscheduled(status: &PodStatus) -> Option<String> {
     })
 }
 
-/// The scheduler adds what evicting other pods would not help either, which nobody asked.
+/// The scheduler adds what evicting other pods or releasing devices would not help either, which nobody asked.
 fn without_preemption(message: &str) -> &str {
-    message.split(" preemption:").next().unwrap_or(message).trim()
+    let message = message.split(" preemption:").next().unwrap_or(message);
+    message.split(" no new claims to deallocate,").next().unwrap_or(message).trim()
 }
 
 fn init_container_waits(pod: &Pod, status: &PodStatus) -> Option<String> {
@@ -67,10 +68,14 @@ fn init_container_waits(pod: &Pod, status: &PodStatus) -> Option<String> {
     }
     let containers = statuses(status.init_container_statuses.as_deref());
     let current = containers.iter().find(|container| !container.ready)?;
-    why_container_is_not_ready(current).or_else(|| {
-        let count = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref()).map_or(0, Vec::len);
-        Some(format!("Its init container {} is still running (one of {count}).", current.name))
-    })
+    let specs = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
+    let is_sidecar = specs.iter().any(|spec| spec.name == current.name && spec.restart_policy.is_some());
+    let is_running = current.state.as_ref().is_some_and(|state| state.running.is_some());
+    if is_running && !is_sidecar {
+        // It has no probe: it is ready when it has ended.
+        return Some(format!("Its init container {} is still running.", current.name));
+    }
+    why_container_is_not_ready(current)
 }
 
 fn why_container_is_not_ready(container: &ContainerStatus) -> Option<String> {
@@ -219,8 +224,8 @@ mod tests {
 
     #[test]
     fn a_full_cluster_is_named_in_the_schedulers_words() {
-        let message = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No \
-                       preemption victims found for incoming pod.";
+        let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes \
+                       are available: 1 No preemption victims found for incoming pod.";
         let conditions =
             json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]);
         let why = why(json!({"phase": "Pending", "conditions": conditions}));
@@ -282,6 +287,15 @@ mod tests {
         let status = json!({"phase": "Pending", "initContainerStatuses": [init], "containerStatuses": [waiting],
                             "conditions": [{"type": "Initialized", "status": "False"}]});
         assert!(why(status).starts_with("Its container wait-for-postgres ended again and again"));
+    }
+
+    #[test]
+    fn an_init_container_that_runs_is_not_said_to_fail_a_probe() {
+        let mut init = container(json!({"running": {}}));
+        init["name"] = json!("await-postgres");
+        let status = json!({"phase": "Pending", "initContainerStatuses": [init],
+                            "conditions": [{"type": "Initialized", "status": "False"}]});
+        assert_eq!(why(status), "Its init container await-postgres is still running.");
     }
 
     #[test]

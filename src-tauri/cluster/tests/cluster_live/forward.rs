@@ -6,8 +6,11 @@ use tokio::time::timeout;
 
 use crate::scope::{PATIENCE, create_web, in_namespace};
 
-/// Ask the pod behind the forward; the answer is its name.
+/// Ask the pod behind the forward, as soon as there is one; the answer is its name.
 pub async fn get(forward: &PortForward, path: &str) -> String {
+    let mut changes = forward.changes();
+    let open = changes.wait_for(|forward| forward.state == ForwardState::Open);
+    timeout(PATIENCE, open).await.expect("a pod becomes ready").expect("the forward goes on");
     let url = format!("http://127.0.0.1:{}{path}", forward.state().local_port);
     let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
     client.get(url).send().await.unwrap().text().await.unwrap()
@@ -17,7 +20,6 @@ pub async fn get(forward: &PortForward, path: &str) -> String {
 async fn a_forward_keeps_its_port_when_its_pod_is_replaced() {
     in_namespace(|cluster| async move {
         create_web(&cluster, "backend", 1).await;
-        // It may be opened before there is a pod: connections wait for one.
         let forward = PortForward::open(&cluster, "backend", 8000).await.unwrap();
         let port = forward.state().local_port;
         let first = get(&forward, "/").await;

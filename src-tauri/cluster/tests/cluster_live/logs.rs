@@ -3,6 +3,7 @@ use flotilla_cluster::{
     forward::PortForward,
     logs::{self, LogLine, LogQuery},
 };
+use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -88,10 +89,14 @@ async fn a_filter_lets_only_its_lines_through_as_they_are_written() {
 async fn the_log_before_a_restart_says_what_the_crash_said() {
     in_namespace(|cluster| async move {
         let folder = tempfile::tempdir().unwrap();
-        let container = serde_json::json!({"containers": [shell("echo out of ink; exit 1")]});
-        create_pod(&cluster, "printer", container).await;
+        // It crashes once only: a second crash makes the node throw the first log away.
+        let mut container = shell("test -e /mark/crashed && sleep 1000; touch /mark/crashed; echo out of ink; exit 1");
+        container["volumeMounts"] = json!([{"name": "mark", "mountPath": "/mark"}]);
+        let spec = json!({"containers": [container], "volumes": [{"name": "mark", "emptyDir": {}}]});
+        create_pod(&cluster, "printer", spec).await;
         let mut view = View::open(&cluster, folder.path());
-        view.until("a restart", |view| view.pod("printer").is_some_and(|pod| pod.restarts > 0)).await;
+        view.until("a second start", |view| view.pod("printer").is_some_and(|pod| pod.ready && pod.restarts == 1))
+            .await;
         let (sender, mut batches) = mpsc::channel(16);
         let query = LogQuery { previous: true, ..query("printer", true) };
         logs::read(&cluster, query, sender).await.unwrap();

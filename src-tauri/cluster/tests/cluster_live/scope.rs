@@ -67,11 +67,13 @@ pub fn shell(command: &str) -> Value {
 /// A Deployment whose pods answer HTTP with their name and log each request, and a service in front of it.
 pub async fn create_web(cluster: &Cluster, name: &str, replicas: u32) {
     const SERVER: &str = r#"
-        $| = 1; $SIG{TERM} = sub { exit };
+        $| = 1; $SIG{TERM} = sub { exit }; $SIG{PIPE} = "IGNORE";
         $server = IO::Socket::INET->new(LocalPort => 8000, Listen => 64, ReuseAddr => 1) or die;
         print "started\n"; chomp($name = `hostname`);
         while ($client = $server->accept) {
-            $request = <$client>; print "asked $request"; while (<$client> =~ /\S/) {}
+            # The readiness probe connects and says nothing.
+            next unless defined($request = <$client>);
+            print "asked $request"; while (<$client> =~ /\S/) {}
             print $client "HTTP/1.1 200 OK\r\nContent-Length: " . length($name) . "\r\nConnection: close\r\n\r\n$name";
             close $client;
         }"#;

@@ -20,7 +20,7 @@ type Streamed = UnsyncBoxBody<Bytes, Infallible>;
 struct Scenario {
     server: Handle<Request<Body>, Response<Streamed>>,
     inbox: mpsc::Receiver<Message>,
-    _wake: watch::Sender<()>,
+    wake: watch::Sender<()>,
 }
 
 /// A watch response that is still open: what is sent arrives, and dropping it is a lost connection.
@@ -36,7 +36,7 @@ impl Scenario {
         let api: Api<PodObject> = Api::namespaced(client.clone(), "flotilla");
         let watching = Watching { client, source: Source::Pods, messages, wake };
         tokio::spawn(watching.run(api, |pod| Pod::from(pod), Message::Pods));
-        Self { server, inbox, _wake: sender }
+        Self { server, inbox, wake: sender }
     }
 
     /// The next request's path with its query, and where its response goes.
@@ -209,6 +209,16 @@ async fn a_connection_that_died_without_a_word_is_noticed() {
     let open = scenario.answer_watch("resourceVersion=11").await;
     open.send(added("b", "12"));
     scenario.expect(&["applied b", "up"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_told_of_dead_connections_lists_anew() {
+    let (mut scenario, _dead) = Scenario::live().await;
+    scenario.wake.send_replace(());
+    let open = scenario.answer_watch("sendInitialEvents=true").await;
+    open.send(added("b", "90"));
+    open.send(bookmark("90", true));
+    scenario.expect(&["list begins", "listed b", "list ends", "up"]).await;
 }
 
 #[tokio::test(start_paused = true)]
