@@ -1,5 +1,9 @@
 //! Everything that the page may ask the shell for. The list is also in `build.rs` and in `capabilities/main.json`.
 
+pub mod cluster;
+pub mod deploy;
+pub mod streams;
+
 use serde::Serialize;
 use tauri::{State, Url};
 use ts_rs::TS;

@@ -2,18 +2,22 @@
 //!
 //! The page talks HTTP to a port on loopback, as it does in a browser. Behind the port is either the server itself
 //! ([`embedded`]) or a way through to a server elsewhere ([`remote`]); [`server_choice`] says which. [`commands`] are
-//! the few things that the page asks the shell itself for, and [`window`] is what the page cannot get out of.
+//! the few things that the page asks the shell itself for, and [`window`] is what the page cannot get out of. [`fleet`] is
+//! what the Cluster tab has open.
 //!
-//! Invariant: this crate knows nothing of chats or models. What is worth a feature lives in the server or in the UI.
+//! Invariant: this crate knows nothing of chats, models or Kubernetes. What is worth a feature lives in the server, in
+//! `flotilla-cluster` or in the UI.
 
 pub mod commands;
 pub mod embedded;
 pub mod error;
+pub mod fleet;
 pub mod loopback;
 pub mod remote;
 pub mod server_choice;
 pub mod server_url;
 mod settings;
+mod subscriptions;
 mod webkit;
 mod window;
 
@@ -22,7 +26,7 @@ use flotilla::{config::LogFormat, shutdown, telemetry};
 use tauri::{Manager, RunEvent, async_runtime};
 use tauri_plugin_window_state::StateFlags;
 
-use crate::{server_choice::ServerChoice, settings::SettingsFile};
+use crate::{fleet::Fleet, server_choice::ServerChoice, settings::SettingsFile};
 
 /// Open the window and stay until it is closed.
 pub fn run() -> anyhow::Result<()> {
@@ -35,10 +39,42 @@ pub fn run() -> anyhow::Result<()> {
         // First, so that a second start ends before it has opened anything.
         .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| window::bring_to_front(app)))
         .plugin(tauri_plugin_window_state::Builder::new().with_state_flags(window_state).build())
-        .invoke_handler(tauri::generate_handler![commands::connection, commands::set_server, commands::open_external,])
+        .invoke_handler(tauri::generate_handler![
+            commands::connection,
+            commands::set_server,
+            commands::open_external,
+            commands::cluster::cluster_contexts,
+            commands::cluster::cluster_add_kubeconfig,
+            commands::cluster::cluster_choose,
+            commands::cluster::cluster_trust,
+            commands::cluster::cluster_yaml,
+            commands::cluster::cluster_preview,
+            commands::cluster::cluster_act,
+            commands::cluster::cluster_forward,
+            commands::cluster::cluster_forwards,
+            commands::cluster::cluster_forward_stop,
+            commands::deploy::cluster_default_options,
+            commands::deploy::cluster_plan,
+            commands::deploy::cluster_deploy,
+            commands::deploy::cluster_resume,
+            commands::deploy::cluster_consent,
+            commands::deploy::cluster_cancel,
+            commands::deploy::cluster_teardown_preview,
+            commands::deploy::cluster_teardown,
+            commands::deploy::cluster_undo_preview,
+            commands::deploy::cluster_undo,
+            commands::deploy::cluster_k3d_stop,
+            commands::deploy::cluster_k3d_start,
+            commands::streams::cluster_watch,
+            commands::streams::cluster_logs,
+            commands::streams::cluster_load,
+            commands::streams::cluster_drill,
+            commands::streams::cluster_unsubscribe,
+        ])
         .setup(|app| {
             let settings = SettingsFile::new(app.path().app_config_dir()?.join("settings.json"));
             app.manage(ServerChoice::new(settings));
+            app.manage(Fleet::new(app.path().app_data_dir()?.join("cluster")));
             start_server(app.handle().clone());
             quit_on_signal(app.handle().clone());
             window::open(app.handle())?;

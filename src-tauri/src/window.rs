@@ -2,8 +2,10 @@
 
 use tauri::{
     AppHandle, Manager, Url,
-    webview::{NewWindowResponse, WebviewWindowBuilder},
+    webview::{NewWindowResponse, PageLoadEvent, WebviewWindowBuilder},
 };
+
+use crate::fleet::Fleet;
 
 const MAIN: &str = "main";
 
@@ -15,6 +17,11 @@ pub fn open(app: &AppHandle) -> tauri::Result<()> {
         .on_navigation(is_own_page)
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(|_, _| false)
+        .on_page_load(|window, load| {
+            if load.event() == PageLoadEvent::Started {
+                window.state::<Fleet>().subscriptions.stop_all();
+            }
+        })
         .build()?;
     Ok(())
 }

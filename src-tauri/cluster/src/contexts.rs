@@ -151,17 +151,34 @@ impl ContextStore {
         self.list()
     }
 
-    /// Connect to the chosen context, or to kubectl's current one when none is chosen.
-    pub async fn connect(&self) -> Result<Cluster> {
+    /// The chosen context, or kubectl's current one when none is chosen.
+    pub fn selected(&self) -> Result<ContextId> {
         let Contexts { contexts, chosen, .. } = self.list()?;
         let current = || contexts.into_iter().find(|context| context.is_current).map(|context| context.id);
-        let id = chosen.or_else(current).ok_or_else(|| {
+        chosen.or_else(current).ok_or_else(|| {
             Error::lasting(
                 ErrorKind::NotFound,
                 "No cluster is chosen. Choose a context, or add a kubeconfig file first.",
             )
-        })?;
-        self.connect_to(&id).await
+        })
+    }
+
+    /// Connect to the [`selected`](Self::selected) context.
+    pub async fn connect(&self) -> Result<Cluster> {
+        self.connect_to(&self.selected()?).await
+    }
+
+    /// Choose the k3d cluster `name`, whose kubeconfig a deploy has written to `file` in case that k3d wrote none.
+    pub fn choose_k3d(&self, name: &str, file: &Path) -> Result<Contexts> {
+        let known = |contexts: Contexts| {
+            let mut contexts = contexts.contexts.into_iter();
+            contexts.find(|context| context.k3d_cluster.as_deref() == Some(name)).map(|context| context.id)
+        };
+        let id = match known(self.list()?) {
+            Some(id) => Some(id),
+            None => known(self.add(file)?),
+        };
+        self.choose(id)
     }
 
     pub async fn connect_to(&self, id: &ContextId) -> Result<Cluster> {

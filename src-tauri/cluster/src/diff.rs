@@ -38,6 +38,11 @@ pub(crate) fn readable(object: &DynamicObject) -> String {
     serde_saphyr::to_string(&value).unwrap_or_default()
 }
 
+/// The whole object.
+pub(crate) fn to_yaml(object: &DynamicObject) -> String {
+    serde_saphyr::to_string(object).unwrap_or_default()
+}
+
 /// Whether a secret changes is shown; what it is, is not.
 fn hide_secrets(value: &mut Value) {
     for field in ["data", "stringData"] {

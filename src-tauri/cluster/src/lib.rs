@@ -36,6 +36,7 @@ mod state_file;
 pub mod teardown;
 pub mod undo;
 pub mod workloads;
+mod yaml;
 
 pub use self::{
     apply::{Action, Change, ObjectRef},
@@ -45,6 +46,7 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     exec_consent::{ExecConsent, ExecPlugin},
     manifests::{Manifests, Overlay},
+    yaml::yaml,
 };
 
 /// Stop a k3d cluster. Its pods and volumes stay, and nothing of it uses the processor meanwhile.

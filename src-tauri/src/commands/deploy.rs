@@ -1,0 +1,122 @@
+//! Deploying to the chosen cluster or to a k3d cluster of one's own, and going back.
+
+use flotilla_cluster::{
+    Change, Result,
+    plan::{Consent, DeployOptions, Deployment, Plan, Target},
+    teardown::{self, Teardown},
+    undo,
+};
+use tauri::{AppHandle, Manager, State, ipc::Channel};
+use tokio::sync::{mpsc, watch};
+
+use crate::fleet::{self, Fleet};
+
+#[tauri::command]
+pub async fn cluster_default_options() -> DeployOptions {
+    DeployOptions::default()
+}
+
+/// The last plan, also of an earlier start of the app.
+#[tauri::command]
+pub async fn cluster_plan(fleet: State<'_, Fleet>) -> Result<Option<Plan>> {
+    fleet.plan()
+}
+
+/// Start a new plan.
+#[tauri::command]
+pub async fn cluster_deploy(
+    options: DeployOptions,
+    on_update: Channel<Plan>,
+    app: AppHandle,
+    fleet: State<'_, Fleet>,
+) -> Result<Plan> {
+    let cluster = match options.target {
+        Target::Context => Some(fleet.cluster().await?),
+        Target::K3d { .. } => None,
+    };
+    fleet.begin(|| Deployment::start(options, cluster, fleet.settings.clone()))?;
+    follow(on_update, app, &fleet).await
+}
+
+/// Go on where a plan stopped, or show the one that runs.
+#[tauri::command]
+pub async fn cluster_resume(on_update: Channel<Plan>, app: AppHandle, fleet: State<'_, Fleet>) -> Result<Plan> {
+    let plan = fleet.plan()?;
+    if !fleet.with_deployment(|deployment| Ok(fleet::is_under_way(&deployment.plan()))).unwrap_or(false) {
+        let needs_cluster = plan.is_some_and(|plan| matches!(plan.options.target, Target::Context));
+        let cluster = if needs_cluster { Some(fleet.cluster().await?) } else { None };
+        fleet.begin(|| Deployment::resume(cluster, fleet.settings.clone()))?;
+    }
+    follow(on_update, app, &fleet).await
+}
+
+/// Answer a plan that waits.
+#[tauri::command]
+pub async fn cluster_consent(consent: Consent, fleet: State<'_, Fleet>) -> Result<()> {
+    fleet.with_deployment(|deployment| deployment.consent(consent))
+}
+
+/// Stop a plan; it can be resumed.
+#[tauri::command]
+pub async fn cluster_cancel(fleet: State<'_, Fleet>) -> Result<()> {
+    fleet.with_deployment(|deployment| {
+        deployment.cancel();
+        Ok(())
+    })
+}
+
+/// What a teardown would remove and what would stay.
+#[tauri::command]
+pub async fn cluster_teardown_preview(fleet: State<'_, Fleet>) -> Result<Teardown> {
+    teardown::preview(&fleet.cluster().await?).await
+}
+
+#[tauri::command]
+pub async fn cluster_teardown(fleet: State<'_, Fleet>) -> Result<()> {
+    teardown::run(&fleet.cluster().await?, fleet.state_folder()).await
+}
+
+/// What going back to the deploy before the last one would change.
+#[tauri::command]
+pub async fn cluster_undo_preview(fleet: State<'_, Fleet>) -> Result<Vec<Change>> {
+    undo::preview(&fleet.cluster().await?, fleet.state_folder()).await
+}
+
+#[tauri::command]
+pub async fn cluster_undo(fleet: State<'_, Fleet>) -> Result<()> {
+    undo::run(&fleet.cluster().await?, fleet.state_folder()).await
+}
+
+#[tauri::command]
+pub async fn cluster_k3d_stop(name: String, fleet: State<'_, Fleet>) -> Result<()> {
+    flotilla_cluster::stop_k3d(&name, &fleet.settings.programs).await
+}
+
+#[tauri::command]
+pub async fn cluster_k3d_start(name: String, fleet: State<'_, Fleet>) -> Result<()> {
+    flotilla_cluster::start_k3d(&name, &fleet.settings.programs).await?;
+    fleet.disconnect().await;
+    Ok(())
+}
+
+/// Send each change of the running plan to the page, and look at its cluster when it is done.
+async fn follow(page: Channel<Plan>, app: AppHandle, fleet: &Fleet) -> Result<Plan> {
+    let plan = fleet.with_deployment(|deployment| Ok(deployment.updates()))?;
+    let now = plan.borrow().clone();
+    fleet.subscriptions.start(page, |updates| send_changes(plan, updates, app)).await?;
+    Ok(now)
+}
+
+async fn send_changes(mut plan: watch::Receiver<Plan>, updates: mpsc::Sender<Plan>, app: AppHandle) -> Result<()> {
+    let fleet = app.state::<Fleet>();
+    loop {
+        let now = plan.borrow_and_update().clone();
+        let is_over = !fleet::is_under_way(&now);
+        if is_over {
+            fleet.choose_target(&now).await?;
+        }
+        if updates.send(now).await.is_err() || is_over || plan.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
