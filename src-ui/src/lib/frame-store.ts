@@ -1,0 +1,32 @@
+import { nextFrame } from './frame';
+
+/** A value outside React that may change many times a frame; its readers are told once. For `useSyncExternalStore`. */
+export class FrameStore<T> {
+  #received: T;
+  #published: T;
+  readonly #listeners = new Set<() => void>();
+  #cancelFrame: (() => void) | null = null;
+
+  constructor(initial: T) {
+    this.#received = initial;
+    this.#published = initial;
+  }
+
+  readonly snapshot = (): T => this.#published;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  update(change: (value: T) => T): void {
+    this.#received = change(this.#received);
+    if (this.#received !== this.#published) this.#cancelFrame ??= nextFrame(this.#publish);
+  }
+
+  readonly #publish = (): void => {
+    this.#cancelFrame = null;
+    this.#published = this.#received;
+    for (const listener of this.#listeners) listener();
+  };
+}
