@@ -5,7 +5,7 @@ export class FrameStore<T> {
   #received: T;
   #published: T;
   readonly #listeners = new Set<() => void>();
-  #cancelFrame: (() => void) | null = null;
+  #scheduled = false;
 
   constructor(initial: T) {
     this.#received = initial;
@@ -21,11 +21,13 @@ export class FrameStore<T> {
 
   update(change: (value: T) => T): void {
     this.#received = change(this.#received);
-    if (this.#received !== this.#published) this.#cancelFrame ??= nextFrame(this.#publish);
+    if (this.#scheduled || this.#received === this.#published) return;
+    this.#scheduled = true;
+    nextFrame(this.#publish);
   }
 
   readonly #publish = (): void => {
-    this.#cancelFrame = null;
+    this.#scheduled = false;
     this.#published = this.#received;
     for (const listener of this.#listeners) listener();
   };

@@ -48,17 +48,17 @@ async function follow(start: (show: (plan: Plan) => void) => Promise<Plan | null
   follower += 1;
   const me = follower;
   // What the command returns may be older than what the channel has brought meanwhile.
-  let told = false;
+  const channel = { told: false };
   const show = (plan: Plan | null) => {
     if (me === follower) usePlan.setState({ plan, phase: 'known', problem: null });
   };
   usePlan.setState({ problem: null });
   try {
     const plan = await start((update) => {
-      told = true;
+      channel.told = true;
       show(update);
     });
-    if (!told || plan?.status === 'done') show(plan);
+    if (!channel.told || plan?.status === 'done') show(plan);
   } catch (error) {
     if (me !== follower) return;
     usePlan.setState(({ phase }) => ({

@@ -1,11 +1,4 @@
-import type {
-  Autoscaler,
-  ClusterEvent,
-  LiveUpdate,
-  Pod,
-  Sample,
-  Workload,
-} from '@/platform/cluster-types';
+import type { Autoscaler, ClusterEvent, LiveUpdate, Pod, Sample, Workload } from '@/platform/cluster-types';
 
 /** One day at a sample every 15 seconds, as long as the ring on disk. */
 export const MAX_SAMPLES = 5_760;
