@@ -14,7 +14,7 @@ interface ConsentBarProps {
 export function ConsentBar({ kind, changes, context }: ConsentBarProps) {
   const moving = changes.filter(({ action }) => action !== 'same').length;
   const conflicts = changes.filter(({ conflict }) => conflict !== null).length;
-  const where = context === null ? 'the cluster' : context;
+  const where = context ?? 'the cluster';
   const force = kind === 'force';
   return (
     <div
