@@ -38,7 +38,7 @@ export function chartOptions(
       y: false,
       drag: { x: false, y: false },
       sync: { key: CURSOR, setSeries: false },
-      points: { size: 7, width: 0, fill: (plot, series) => lineColor(shape, series - 1, plot) },
+      points: { size: 7, width: 0, fill: (_, series) => lineColor(shape, series - 1) },
     },
     scales: {
       x: { time: true },
@@ -86,7 +86,7 @@ function seriesOf(line: Line): uPlot.Series {
   };
 }
 
-function lineColor(shape: ChartShape, index: number, _plot: uPlot): string {
+function lineColor(shape: ChartShape, index: number): string {
   const line = shape.lines[index];
   return line ? strokeOf(line) : 'transparent';
 }
