@@ -5,10 +5,16 @@ import type { LiveState } from './live-state';
 
 const Feed = createContext<LiveFeed | null>(null);
 
+interface LiveProps {
+  /** Whether there is a cluster to follow. */
+  wanted: boolean;
+  children: ReactNode;
+}
+
 /** Follows the cluster for as long as it is on the page. A key that names the context starts anew with another one. */
-export function Live({ children }: { children: ReactNode }) {
+export function Live({ wanted, children }: LiveProps) {
   const [feed] = useState(() => new LiveFeed());
-  useEffect(() => feed.start(), [feed]);
+  useEffect(() => (wanted ? feed.start() : undefined), [feed, wanted]);
   return <Feed value={feed}>{children}</Feed>;
 }
 
