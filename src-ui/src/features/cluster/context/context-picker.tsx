@@ -48,8 +48,8 @@ export function ContextPicker({ open, onOpenChange, contexts }: ContextPickerPro
           ))}
           {byFile(contexts.contexts).map(([file, group]) => (
             <section key={file} aria-label={file}>
-              <h3 className="mb-1.5 truncate font-mono text-xs text-muted" title={file} dir="rtl">
-                <bdi>{file}</bdi>
+              <h3 className="mb-1.5 truncate font-mono text-xs text-muted" title={file}>
+                {file}
               </h3>
               <ul className="space-y-1.5">
                 {group.map((context) => (

@@ -1,14 +1,10 @@
-import { RotateCw } from 'lucide-react';
-
 import { Alert } from '@/components/alert';
-import { Button } from '@/components/ui/button';
 import type { Plan, Step } from '@/platform/cluster-types';
 
 import { CommandLines } from '../parts/command-lines';
 import { Changes } from './changes';
 import { Checks } from './checks';
 import { ConsentBar } from './consent-bar';
-import { resume } from './plan-store';
 import { StepIcon } from './stage-bar';
 import { progressText, STATUS_WORDS, stepTime } from './step-look';
 
@@ -40,20 +36,7 @@ export function StepDetails({ plan, step, now }: StepDetailsProps) {
         )}
         {step.progress && <ProgressBar title={step.title} progress={step.progress} />}
       </div>
-      {step.error && (
-        <Alert
-          actions={
-            plan.status === 'failed' && (
-              <Button size="sm" onClick={() => void resume()}>
-                <RotateCw />
-                Resume
-              </Button>
-            )
-          }
-        >
-          {step.error.message}
-        </Alert>
-      )}
+      {step.error && <Alert>{step.error.message}</Alert>}
       {step.id === 'preflight' && plan.checks.length > 0 && <Checks checks={plan.checks} />}
       {asksHere && plan.waiting_for !== null && (
         <ConsentBar kind={plan.waiting_for} changes={plan.changes} context={plan.context} />

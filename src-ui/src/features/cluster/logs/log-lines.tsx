@@ -1,6 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown } from 'lucide-react';
-import { useLayoutEffect, useRef, useState } from 'react';
+import { useLayoutEffect, useRef, useState, type UIEvent } from 'react';
 
 import { Button } from '@/components/ui/button';
 import { formatClock } from '@/lib/format';
@@ -33,11 +33,18 @@ export function LogLines({ lines, filter }: LogLinesProps) {
     paddingStart: 8,
     paddingEnd: 12,
     anchorTo: 'end',
-    followOnAppend: true,
-    scrollEndThreshold: NEAR_END,
-    onChange: (instance) => setAwayFromEnd(!instance.isAtEnd(NEAR_END)),
   });
-  useLayoutEffect(() => virtualizer.scrollToEnd(), [virtualizer]);
+  // Only the reader leaves the end: lines that turn out taller than estimated, or come in, do not lead away from it.
+  const following = useRef(true);
+  const height = virtualizer.getTotalSize();
+  useLayoutEffect(() => {
+    if (following.current && scroller.current) scroller.current.scrollTop = height;
+  }, [height, lines]);
+  const onScroll = ({ currentTarget }: UIEvent) => {
+    const { scrollTop, scrollHeight, clientHeight } = currentTarget;
+    following.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    setAwayFromEnd(!following.current);
+  };
 
   const rows = virtualizer.getVirtualItems();
   return (
@@ -48,9 +55,10 @@ export function LogLines({ lines, filter }: LogLinesProps) {
         aria-live="off"
         aria-label="Log lines"
         tabIndex={0}
+        onScroll={onScroll}
         className="h-full overflow-y-auto overscroll-contain [contain:strict] focus-visible:-outline-offset-2"
       >
-        <div className="relative w-full" style={{ height: virtualizer.getTotalSize() }}>
+        <div className="relative w-full" style={{ height }}>
           <div
             className="absolute inset-x-0 top-0"
             style={{ transform: `translateY(${rows[0]?.start ?? 0}px)` }}

@@ -39,7 +39,7 @@ function ReplicaMarks({ workload: { ready, desired, current } }: { workload: Wor
           key={index}
           className={cn(
             'h-1.5 min-w-0 flex-1 rounded-full',
-            index < ready ? 'bg-good' : index < desired ? 'bg-warning' : 'bg-line-strong',
+            index < ready ? 'bg-good/80' : index < desired ? 'bg-warning/70' : 'bg-line-strong',
           )}
         />
       ))}

@@ -7,7 +7,7 @@ export function CommandLines({ text, label = 'Copy the command' }: { text: strin
       <pre
         tabIndex={0}
         aria-label="Equivalent command"
-        className="max-h-40 overflow-auto py-2 pr-10 pl-3 font-mono text-xs leading-5"
+        className="max-h-40 overflow-y-auto py-2 pr-10 pl-3 font-mono text-xs leading-5 [overflow-wrap:anywhere] whitespace-pre-wrap"
       >
         {text}
       </pre>

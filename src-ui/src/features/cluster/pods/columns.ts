@@ -22,4 +22,4 @@ export const COLUMNS: readonly Column[] = [
 
 /** The widths that belong to the columns in sight. */
 export const GRID =
-  'grid items-center gap-x-3 grid-cols-[minmax(0,1fr)_5rem_1.75rem] @md:grid-cols-[minmax(0,1fr)_5rem_6.5rem_1.75rem] @lg:grid-cols-[minmax(0,1fr)_5rem_6.5rem_2.5rem_1.75rem] @xl:grid-cols-[minmax(0,1fr)_5rem_6.5rem_4.5rem_2.5rem_1.75rem] @2xl:grid-cols-[minmax(8rem,1fr)_5rem_minmax(8rem,1.5fr)_4.25rem_6.5rem_4.5rem_2.5rem_1.75rem] @4xl:grid-cols-[minmax(9rem,1fr)_5rem_minmax(10rem,1.5fr)_4.25rem_7rem_4.5rem_minmax(6rem,0.7fr)_2.5rem_1.75rem]';
+  'grid items-center gap-x-3 grid-cols-[minmax(0,1fr)_5rem_1.75rem] @md:grid-cols-[minmax(0,1fr)_5rem_6.5rem_1.75rem] @lg:grid-cols-[minmax(0,1fr)_5rem_6.5rem_2.5rem_1.75rem] @xl:grid-cols-[minmax(0,1fr)_5rem_6.5rem_4.5rem_2.5rem_1.75rem] @2xl:grid-cols-[minmax(8rem,1fr)_5rem_minmax(8rem,1.5fr)_4.25rem_6.5rem_4.5rem_2.5rem_1.75rem] @4xl:grid-cols-[minmax(9rem,1fr)_5rem_minmax(9rem,1.3fr)_4.25rem_6.5rem_4.5rem_minmax(6rem,0.9fr)_2.5rem_1.75rem]';

@@ -7,7 +7,7 @@ import type { Pod } from '@/platform/cluster-types';
 
 import { COLUMNS, GRID } from './columns';
 import { PodActions, type PodAction } from './pod-actions';
-import { cpuShare, formatCpu, podState } from './pod-look';
+import { cpuShare, formatCpu, podState, shortName } from './pod-look';
 
 interface PodRowProps {
   pod: Pod;
@@ -65,11 +65,11 @@ export const PodRow = memo(function PodRow({
           title={pod.name}
           className="block max-w-full truncate rounded-sm text-start font-medium hover:text-accent"
         >
-          {pod.name}
+          {shortName(pod.name)}
         </button>
         <span className="block truncate text-xs text-muted">
           {pod.why !== null && <span className="text-warning @2xl:hidden">{pod.why} </span>}
-          <span className={pod.why === null ? undefined : 'hidden @2xl:inline'}>{pod.app}</span>
+          <span className={pod.why === null ? undefined : 'hidden @2xl:inline'}>{pod.image}</span>
         </span>
       </Cell>
       <Cell column="state">

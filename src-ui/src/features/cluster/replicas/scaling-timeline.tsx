@@ -74,7 +74,7 @@ export function ScalingTimeline({ autoscaler }: { autoscaler: Autoscaler | undef
               tabIndex={0}
               aria-label="Charts"
               aria-describedby={hintId}
-              onKeyDown={(event) => moveCursor(event, columns, cursor)}
+              onKeyDown={(event) => moveCursor(event, columns, from, cursor)}
               onBlur={() => placeCursor(null)}
               className="space-y-2.5 rounded-lg"
             >
@@ -118,21 +118,37 @@ function FormLabel({ icon: Icon, text }: { icon: typeof Table2; text: string }) 
   );
 }
 
-const JUMPS: Partial<Record<string, (row: number, last: number) => number>> = {
-  ArrowLeft: (row) => row - 1,
-  ArrowRight: (row) => row + 1,
-  PageUp: (row) => row - 20,
-  PageDown: (row) => row + 20,
-  Home: () => 0,
-  End: (_, last) => last,
-};
+const PAGE = 20;
 
-function moveCursor(event: KeyboardEvent, { x }: Columns, cursor: number | null): void {
-  const jump = JUMPS[event.key];
-  if (!jump || x.length === 0) return;
-  event.preventDefault();
+function nextRow(key: string, row: number, first: number, last: number): number | null {
+  const clamp = (value: number) => Math.min(last, Math.max(first, value));
+  switch (key) {
+    case 'ArrowLeft':
+      return clamp(row - 1);
+    case 'ArrowRight':
+      return clamp(row + 1);
+    case 'PageUp':
+      return clamp(row - PAGE);
+    case 'PageDown':
+      return clamp(row + PAGE);
+    case 'Home':
+      return first;
+    case 'End':
+      return last;
+    default:
+      return null;
+  }
+}
+
+/** The first row in sight is not always the first: lines come in from the left edge. */
+function moveCursor(event: KeyboardEvent, { x }: Columns, from: number, cursor: number | null): void {
   const last = x.length - 1;
-  placeCursor(x[Math.min(last, Math.max(0, jump(cursor ?? last, last)))] ?? null);
+  const first = x.findIndex((second) => second * 1000 >= from);
+  const row = nextRow(event.key, cursor ?? last, first, last);
+  const second = row === null ? undefined : x[row];
+  if (second === undefined) return;
+  event.preventDefault();
+  placeCursor(second);
 }
 
 /** Puts the cursor of every chart at this second, or away. */
