@@ -87,6 +87,7 @@ function installShell(script: Answers): void {
       const channel = channelOf(args);
       if (channel !== null) channels.set(command, { id: channel, sent: 0 });
       asked.push({ command, args: JSON.parse(JSON.stringify(args)) as Record<string, unknown> });
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as Tauri does
       if (failures.has(command)) return Promise.reject(failures.get(command));
       if (command === 'connection') {
         return Promise.resolve({ base_url: window.location.origin, token: 'of-this-launch', server: null });
