@@ -203,7 +203,7 @@ export const SCREENS: Screen[] = [
     open: async (open) => {
       const { page, shell } = await openLive(open, {}, '/cluster?view=logs');
       await shell.send('cluster_logs', logLines(Date.now()));
-      await expect(page.getByText('answer finished').first()).toBeVisible();
+      await expect(page.getByText('request_id=01JD58K3')).toBeInViewport();
     },
   },
   {

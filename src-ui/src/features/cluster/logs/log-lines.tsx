@@ -34,15 +34,17 @@ export function LogLines({ lines, filter }: LogLinesProps) {
     paddingEnd: 12,
     anchorTo: 'end',
   });
-  // Only the reader leaves the end: lines that turn out taller than estimated, or come in, do not lead away from it.
+  // Lines that come in, or turn out taller than estimated, only ever lead down; who scrolls up leaves the end.
   const following = useRef(true);
+  const lastTop = useRef(0);
   const height = virtualizer.getTotalSize();
   useLayoutEffect(() => {
-    if (following.current && scroller.current) scroller.current.scrollTop = height;
-  }, [height, lines]);
-  const onScroll = ({ currentTarget }: UIEvent) => {
-    const { scrollTop, scrollHeight, clientHeight } = currentTarget;
-    following.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    if (following.current) virtualizer.scrollToEnd();
+  }, [virtualizer, height, lines]);
+  const onScroll = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }: UIEvent) => {
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END) following.current = true;
+    else if (scrollTop < lastTop.current) following.current = false;
+    lastTop.current = scrollTop;
     setAwayFromEnd(!following.current);
   };
 
@@ -80,7 +82,7 @@ export function LogLines({ lines, filter }: LogLinesProps) {
         <Button
           size="sm"
           className="absolute bottom-3 left-1/2 -translate-x-1/2 animate-arrive rounded-full shadow-pop"
-          onClick={() => virtualizer.scrollToEnd({ behavior: 'smooth' })}
+          onClick={() => virtualizer.scrollToEnd()}
         >
           <ArrowDown />
           Jump to latest

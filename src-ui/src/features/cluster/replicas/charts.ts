@@ -59,7 +59,7 @@ export function chartShapes(metric: { name: string; suffix: string }): ChartShap
       title: 'Tokens per second',
       height: 92,
       atLeast: 10,
-      format: (value) => (value < 10 ? value.toFixed(1) : formatCount(value)),
+      format: (value) => (value > 0 && value < 10 ? value.toFixed(1) : formatCount(value)),
       lines: [{ quantity: 'tokens_per_second', name: 'all backends', hue: 222, filled: true, width: 1.75 }],
     },
     {
