@@ -1,6 +1,12 @@
-import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router';
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router';
 
-import { ClusterPage } from '@/pages/cluster-page';
+import { placeOf } from '@/features/cluster/views';
 import { ConversationPage } from '@/pages/conversation-page';
 import { NewChatPage } from '@/pages/new-chat-page';
 import { platform } from '@/platform';
@@ -25,7 +31,9 @@ const conversation = createRoute({
 const cluster = createRoute({
   getParentRoute: () => root,
   path: '/cluster',
-  component: ClusterPage,
+  // Most visits are to a chat, which has no use for charts.
+  component: lazyRouteComponent(() => import('@/pages/cluster-page'), 'ClusterPage'),
+  validateSearch: placeOf,
   beforeLoad: () => {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to redirect
     if (!platform.capabilities.cluster) throw redirect({ to: '/' });

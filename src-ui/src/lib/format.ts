@@ -37,8 +37,8 @@ export function formatContextLength(tokens: number): string {
 }
 
 /** `now`, `5m`, `3h`, `2d`, then a date. */
-export function formatAge(time: string, now = Date.now()): string {
-  const age = now - Date.parse(time);
+export function formatAge(time: string | number, now = Date.now()): string {
+  const age = now - new Date(time).getTime();
   if (age < MINUTE) return 'now';
   if (age < HOUR) return `${Math.floor(age / MINUTE)}m`;
   if (age < DAY) return `${Math.floor(age / HOUR)}h`;
@@ -64,4 +64,24 @@ export function formatTitle(title: string): string {
 /** `23 Nov 2026, 14:05`. */
 export function formatTime(time: string): string {
   return new Date(time).toLocaleString(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+/** `14:05:09`. */
+export function formatClock(time: number): string {
+  return new Date(time).toLocaleTimeString(LOCALE);
+}
+
+/** `23 Nov, 14:05`. */
+export function formatMoment(time: number): string {
+  return new Date(time).toLocaleString(LOCALE, {
+    day: 'numeric',
+    month: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+}
+
+/** `1 chat`, `3 chats`. */
+export function formatPlural(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
 }

@@ -1,3 +1,5 @@
+import type { ClusterPlatform } from './cluster';
+
 /** What the app needs from the place it runs in. Features ask for capabilities, never for the place itself. */
 export interface Platform {
   capabilities: Capabilities;
@@ -9,6 +11,8 @@ export interface Platform {
     /** Takes effect when the page is loaded again. */
     set(url: string | null): Promise<void>;
   };
+  /** `null` without `capabilities.cluster`. */
+  cluster: ClusterPlatform | null;
   /** Opens an `http:`, `https:` or `mailto:` address outside the app. */
   openExternal(url: string): Promise<void>;
 }

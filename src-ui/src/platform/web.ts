@@ -8,6 +8,7 @@ export const platform: Platform = {
     get: () => Promise.resolve(null),
     set: () => Promise.reject(new Error('A browser tab cannot switch servers.')),
   },
+  cluster: null,
   openExternal: (url) => {
     window.open(url, '_blank', 'noopener,noreferrer');
     return Promise.resolve();

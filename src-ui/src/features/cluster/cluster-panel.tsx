@@ -1,14 +1,98 @@
-import { Logo } from '@/components/logo';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { PanelLeft } from 'lucide-react';
+import { useEffect, useState } from 'react';
 
-export function ClusterPanel() {
-  return (
-    <div className="flex h-full flex-col items-center justify-center px-8 text-center">
-      <Logo className="size-14 text-line-strong" />
-      <h1 className="mt-5 text-xl font-semibold tracking-tight">No cluster yet</h1>
-      <p className="mt-2 max-w-sm text-muted">
-        This is where you will deploy Flotilla to a Kubernetes cluster and watch it scale; it is not built
-        yet.
-      </p>
-    </div>
+import { errorMessage } from '@/api/error';
+import { Alert } from '@/components/alert';
+import { Button } from '@/components/ui/button';
+import { IconButton } from '@/components/ui/icon-button';
+
+import { ConnectionStatus } from './connection-status';
+import { chosenContext, contextKey } from './context/chosen';
+import { ContextChip } from './context/context-chip';
+import { ContextPicker } from './context/context-picker';
+import { followPlan, usePlan } from './deploy/plan-store';
+import { Live } from './live/live';
+import { PanelBody } from './panel-body';
+import { Loading } from './parts/loading';
+import { contextsQuery, keys } from './queries';
+import { drill } from './trials/drill';
+import { load } from './trials/load';
+import type { Place } from './views';
+
+interface ClusterPanelProps {
+  place: Place;
+  onGo: (place: Place) => void;
+  onOpenSidebar: () => void;
+}
+
+/** Deploys the service to a cluster and shows how it lives there. Whatever it follows ends with it. */
+export function ClusterPanel({ place, onGo, onOpenSidebar }: ClusterPanelProps) {
+  const { data: contexts, error, refetch } = useQuery(contextsQuery());
+  const [picking, setPicking] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  const context = contexts ? chosenContext(contexts) : null;
+  usePlanOfThisView();
+  useEffect(
+    () => () => {
+      load.end();
+      drill.end();
+    },
+    [],
   );
+
+  return (
+    <Live key={`${contextKey(context?.id ?? null)} ${attempt}`} wanted={context !== null}>
+      <header className="flex h-14 shrink-0 items-center gap-3 border-b border-line px-3 sm:px-6">
+        <IconButton label="Open chats" onClick={onOpenSidebar} className="md:hidden">
+          <PanelLeft />
+        </IconButton>
+        <h1 className="text-sm font-semibold">Cluster</h1>
+        {contexts && (
+          <>
+            <span className="text-line-strong" aria-hidden="true">
+              /
+            </span>
+            <div className="flex min-w-0 flex-1">
+              <ContextChip context={context} onOpen={() => setPicking(true)} />
+            </div>
+            {context && <ConnectionStatus />}
+            <ContextPicker open={picking} onOpenChange={setPicking} contexts={contexts} />
+          </>
+        )}
+      </header>
+      {contexts && (
+        <PanelBody
+          context={context}
+          place={place}
+          onGo={onGo}
+          onReconnect={() => setAttempt((before) => before + 1)}
+        />
+      )}
+      {!contexts && !error && <Loading what="Reading the kubeconfig files…" />}
+      {error && (
+        <div className="m-auto w-full max-w-md p-6">
+          <Alert
+            actions={
+              <Button size="sm" onClick={() => void refetch()}>
+                Retry
+              </Button>
+            }
+          >
+            {errorMessage(error)}
+          </Alert>
+        </div>
+      )}
+    </Live>
+  );
+}
+
+/** Follows the latest plan. One that has made a cluster has also made the context that is chosen from then on. */
+function usePlanOfThisView(): void {
+  const queryClient = useQueryClient();
+  const done = usePlan((state) => (state.plan?.status === 'done' ? state.plan.id : null));
+  useEffect(followPlan, []);
+  useEffect(() => {
+    if (done !== null) void queryClient.invalidateQueries({ queryKey: keys.contexts });
+  }, [queryClient, done]);
 }

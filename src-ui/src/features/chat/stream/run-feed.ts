@@ -3,7 +3,7 @@ import { openRunEvents, stopRun } from '@/api/runs';
 import { readEvents } from '@/api/sse';
 import type { RunEvent } from '@/api/types';
 
-import { nextFrame } from './frame';
+import { nextTextFrame } from './frame';
 import { newRun, reduceRun, type RunAction, type RunState } from './run-state';
 
 /** The server sends a heartbeat every 15 s, so twice that means the connection is dead. */
@@ -79,7 +79,7 @@ export class RunFeed {
 
   #reduce(action: RunAction): void {
     this.#received = reduceRun(this.#received, action);
-    this.#cancelFrame ??= nextFrame(this.#received.text.length, () => this.#publish());
+    this.#cancelFrame ??= nextTextFrame(this.#received.text.length, () => this.#publish());
   }
 
   #publish(): void {

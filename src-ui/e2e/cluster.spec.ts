@@ -1,0 +1,244 @@
+import { join } from 'node:path';
+
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+
+import { expect, test } from './cluster/desktop';
+import { openLive, SCREENS } from './cluster/screens';
+import {
+  ASKING,
+  CONFLICTING,
+  CONTEXTS,
+  DONE,
+  FAILED,
+  IMPORTING,
+  live,
+  NOTHING_CHOSEN,
+  OPTIONS,
+  pods,
+  REMOTE,
+} from './cluster/script';
+
+/** Where pictures of every screen are put, when someone wants to look at them. */
+const PICTURES = process.env.PICTURES;
+const LOOKS = [
+  [1280, 'light'],
+  [1280, 'dark'],
+  [420, 'dark'],
+  [420, 'light'],
+] as const;
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+for (const { name, open: openScreen } of SCREENS) {
+  test(`axe finds nothing on: ${name}`, async ({ page, open }) => {
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+    await page.setViewportSize({ width: 1280, height: 820 });
+    await openScreen(open);
+    for (const [width, colorScheme] of LOOKS) {
+      await page.setViewportSize({ width, height: 820 });
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await settled(page);
+      if (PICTURES) {
+        await page.screenshot({
+          path: join(PICTURES, `${name.replaceAll(' ', '-')}-${width}-${colorScheme}.png`),
+        });
+      }
+      const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+      expect(
+        violations.map(({ id: rule, nodes }) => ({ rule, at: nodes.map((node) => node.html) })),
+        `${width} px, ${colorScheme}`,
+      ).toEqual([]);
+    }
+  });
+}
+
+/** Drawn, and at the end of every change of colour. */
+async function settled(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const changes = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    await Promise.allSettled(changes.map(({ finished }) => finished));
+  });
+}
+
+test('nothing is wider than a narrow window', async ({ page, open }) => {
+  await page.setViewportSize({ width: 420, height: 820 });
+  const desktop = await openLive(open, { cluster_plan: DONE(Date.now()) });
+  for (const tab of ['Overview', 'Pods', 'Logs', 'Events', 'Port forwards', 'Load and drill', 'Deploy']) {
+    await desktop.go(tab);
+    const overflow = await page.locator('main').evaluate((main) => main.scrollWidth - main.clientWidth);
+    expect(overflow, tab).toBeLessThanOrEqual(0);
+  }
+});
+
+test('a program of a kubeconfig runs only after its command was shown and agreed to', async ({
+  page,
+  open,
+}) => {
+  const { shell } = await open({ cluster_trust: CONTEXTS, cluster_choose: CONTEXTS });
+  await page.getByRole('button', { name: /^Cluster: k3d-flotilla/ }).click();
+  await page.getByRole('button', { name: /^Review gke_/ }).click();
+  await expect(page.getByLabel('Equivalent command')).toHaveText(
+    "gke-gcloud-auth-plugin --project harbour --note 'two words; rm -rf ~'",
+  );
+  expect(await shell.calls('cluster_choose')).toEqual([]);
+  expect(await shell.calls('cluster_trust')).toEqual([]);
+
+  await page.getByRole('button', { name: 'Run it and connect' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  expect(await shell.calls('cluster_trust')).toEqual([
+    { context: REMOTE.id, fingerprint: REMOTE.exec?.fingerprint },
+  ]);
+  expect(await shell.calls('cluster_choose')).toEqual([{ context: REMOTE.id }]);
+});
+
+test('a deploy goes from the form over both consents to the open address', async ({ page, open }) => {
+  const now = Date.now();
+  const { shell } = await open({ cluster_contexts: NOTHING_CHOSEN, cluster_deploy: IMPORTING(now) });
+  await page.getByLabel('Web port').fill('8081');
+  await expect(page.getByLabel('Address')).toHaveValue('http://localhost:8081');
+  await page.getByRole('button', { name: 'Deploy', exact: true }).click();
+  expect(await shell.calls('cluster_deploy')).toMatchObject([
+    { options: { ...OPTIONS, target: { ...OPTIONS.target, http_port: 8081 }, url: 'http://localhost:8081' } },
+  ]);
+  await expect(page.getByText('312 MB of 640 MB')).toBeVisible();
+
+  await shell.send('cluster_deploy', ASKING(now));
+  await page.getByRole('button', { name: 'Apply', exact: true }).click();
+  await shell.send('cluster_deploy', CONFLICTING(now));
+  await expect(page.getByText('.spec.maxReplicas is owned by')).toBeVisible();
+  await page.getByRole('button', { name: 'Force' }).click();
+  expect(await shell.calls('cluster_consent')).toEqual([{ consent: 'apply' }, { consent: 'force' }]);
+
+  await shell.send('cluster_deploy', DONE(now));
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+  expect(await shell.calls('open_external')).toEqual([{ url: 'http://localhost' }]);
+});
+
+test('a failed step says what to do, and Resume goes on from it', async ({ page, open }) => {
+  const now = Date.now();
+  const { shell } = await open({
+    cluster_contexts: NOTHING_CHOSEN,
+    cluster_plan: FAILED(now),
+    cluster_resume: IMPORTING(now),
+  });
+  await expect(page.getByRole('alert')).toContainText('add a node, then resume');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'Deploying' })).toBeVisible();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  expect(await shell.calls('cluster_cancel')).toHaveLength(1);
+});
+
+test('a deploy that runs when the panel is opened is followed again', async ({ page, open }) => {
+  const now = Date.now();
+  const { shell } = await open({ cluster_contexts: NOTHING_CHOSEN, cluster_plan: IMPORTING(now) });
+  await shell.send('cluster_resume', DONE(now));
+  await expect(page.getByRole('status').filter({ hasText: 'Deployed' })).toBeVisible();
+});
+
+test('what the panel follows ends when the panel is left', async ({ page, open }) => {
+  const { shell } = await openLive(open, {}, '/cluster?view=logs');
+  await expect.poll(() => shell.calls('cluster_logs')).toHaveLength(1);
+  await page.getByRole('link', { name: 'Chats' }).click();
+  await expect
+    .poll(async () => (await shell.calls('cluster_unsubscribe')).map(({ id }) => id))
+    .toEqual(expect.arrayContaining(['watch-1', 'logs-1']));
+});
+
+test('pods come, change and go as the cluster tells it', async ({ page, open }) => {
+  const now = Date.now();
+  const { shell } = await openLive(open, {}, '/cluster?view=pods');
+  const row = page.getByRole('row', { name: /zz4lc/ });
+  await expect(row).toContainText('not ready');
+
+  const quiet = { reset: false, pods: [], events: [], samples: [], deployments: null, autoscalers: null };
+  const changed = pods(now).filter(({ name }) => name.endsWith('zz4lc'));
+  await shell.send(
+    'cluster_watch',
+    live(now, { ...quiet, pods: changed.map((pod) => ({ ...pod, ready: true, why: null })) }),
+  );
+  await expect(row.getByText('ready', { exact: true })).toBeVisible();
+
+  await shell.send('cluster_watch', live(now, { ...quiet, gone_pods: ['backend-7d9f8b6c54-zz4lc'] }));
+  await expect(row).toHaveCount(0);
+});
+
+test('the pods are walked, opened and acted on with the keyboard alone', async ({ page, open }) => {
+  await openLive(open, {}, '/cluster?view=pods');
+  await page.getByRole('row', { name: /k8mfw/ }).focus();
+  await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('row', { name: /q7ttz/ })).toBeFocused();
+  await page.keyboard.press('End');
+  await expect(page.getByRole('row', { name: /postgres-0/ })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog', { name: 'postgres-0' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('row', { name: /postgres-0/ })).toBeFocused();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('menuitem', { name: 'Logs' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('No lines yet')).toBeVisible();
+});
+
+test('two thousand pods draw only the rows in sight', async ({ page, open }) => {
+  const [first] = pods(Date.now());
+  const many = Array.from({ length: 2_000 }, (_, index) => ({
+    ...first,
+    uid: `uid-${index}`,
+    name: `backend-7d9f8b6c54-${String(index).padStart(5, '0')}`,
+  }));
+  await openLive(open, {}, '/cluster?view=pods', { pods: many as ReturnType<typeof pods> });
+  await expect(page.getByText('2,000 pods')).toBeVisible();
+  expect(await page.getByRole('row').count()).toBeLessThan(60);
+  await page.getByRole('row', { name: /00000/ }).focus();
+  await page.keyboard.press('End');
+  await expect(page.getByRole('row', { name: /01999/ })).toBeFocused();
+});
+
+test('the charts have a cursor for the keyboard and a table for everyone', async ({ page, open }) => {
+  await openLive(open);
+  const charts = page.getByRole('group', { name: 'Charts' });
+  await charts.focus();
+  await page.keyboard.press('Home');
+  await expect(charts).toContainText(/at \d\d:\d\d:\d\d/);
+  await page.keyboard.press('End');
+  await expect(charts.getByText('desired')).toBeVisible();
+  // For screen readers the table is there without being switched to.
+  await expect(page.getByRole('rowheader').first()).toBeAttached();
+  await page.getByRole('radio', { name: 'Table' }).click();
+  await expect(page.getByRole('columnheader', { name: 'Tokens/s' })).toBeVisible();
+});
+
+test('paused logs keep still while lines go on coming', async ({ page, open }) => {
+  const { shell } = await openLive(open, {}, '/cluster?view=logs');
+  const line = (text: string) => [
+    { pod: 'backend-7d9f8b6c54-x2x9p', container: 'backend', at: Date.now(), text },
+  ];
+  await shell.send('cluster_logs', line('the first line'));
+  await expect(page.getByText('the first line')).toBeVisible();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await shell.send('cluster_logs', line('the second line'));
+  await expect(page.getByText('Paused, 1 new line')).toBeVisible();
+  await expect(page.getByText('the second line')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await expect(page.getByText('the second line')).toBeVisible();
+
+  await page.getByRole('searchbox', { name: 'Filter lines' }).fill('01JD7');
+  await expect
+    .poll(async () => (await shell.calls('cluster_logs')).at(-1))
+    .toMatchObject({ query: { filter: '01JD7', follow: true, previous: false } });
+});
+
+test('a command that fails says why in its own words', async ({ page, open }) => {
+  const { shell } = await openLive(open, {}, '/cluster?view=forwards');
+  await shell.fail('cluster_forward', {
+    kind: 'conflict',
+    message: 'Port 8000 of this computer is taken. Choose another one.',
+    retryable: true,
+  });
+  await page.getByRole('button', { name: 'Forward', exact: true }).click();
+  await expect(page.getByRole('alert')).toHaveText(
+    'Port 8000 of this computer is taken. Choose another one.',
+  );
+});
