@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the images flotilla-backend and flotilla-frontend, with the workspace's version as their tag, and prints their sizes.
 #   images.sh build      everything from source, inside Docker
-#   images.sh assemble   from what `make build` and `make model` left here
+#   images.sh assemble   from what `make build` and `make model` left here, or from the program that FLOTILLA_BIN names
 #   images.sh names      prints their names and makes nothing
 # DOCKER_BUILD_FLAGS go to each `docker build`, for example --network=host where containers reach no registry otherwise.
 source "$(dirname "$0")/env.sh"
@@ -18,7 +18,7 @@ build() { # build IMAGE ARGUMENT… CONTEXT
 }
 
 assemble() {
-  local program=$TARGET/release/flotilla context
+  local program=${FLOTILLA_BIN:-$TARGET/release/flotilla} context
   [[ -x $program && -f src-ui/dist/index.html ]] || give_up "$program or src-ui/dist is missing: run make build."
   [[ -f $STARTER_MODEL ]] || give_up "$STARTER_MODEL is missing: run make model."
   context=$(mktemp -d)
