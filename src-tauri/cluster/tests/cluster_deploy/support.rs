@@ -6,7 +6,7 @@ use flotilla_cluster::{
     Change, Cluster, ContextStore, Overlay,
     plan::{Consent, DeployOptions, Deployment, Images, Plan, Settings, StepId, StepStatus, Target, WaitingFor},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume, Pod};
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
@@ -80,7 +80,11 @@ async fn clean_up(site: &Site) {
         let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
         claim.is_some_and(|claim| claim.namespace.as_ref() == Some(namespace))
     };
-    let _ = Api::<Namespace>::all(client).delete(namespace, &DeleteParams::default()).await;
+    let _ = Api::<Namespace>::all(client.clone()).delete(namespace, &DeleteParams::default()).await;
+    // Pods may take two minutes to finish their answers, and here nobody waits for any.
+    let at_once = DeleteParams::default().grace_period(0);
+    let pods: Api<Pod> = Api::namespaced(client, namespace);
+    let _ = pods.delete_collection(&at_once, &ListParams::default()).await;
     namespace_is_gone(site).await;
     for volume in volumes.list(&ListParams::default()).await.unwrap().into_iter().filter(ours) {
         let unclaimed = Patch::Merge(serde_json::json!({"spec": {"claimRef": null}}));
