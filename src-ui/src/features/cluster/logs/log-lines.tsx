@@ -32,15 +32,21 @@ export function LogLines({ lines, filter }: LogLinesProps) {
     overscan: 20,
     paddingStart: 8,
     paddingEnd: 12,
-    anchorTo: 'end',
   });
   // Lines that come in, or turn out taller than estimated, only ever lead down; who scrolls up leaves the end.
   const following = useRef(true);
   const lastTop = useRef(0);
   const height = virtualizer.getTotalSize();
+  // After every drawing, since measuring the lines draws again and may move the end once more.
   useLayoutEffect(() => {
-    if (following.current) virtualizer.scrollToEnd();
-  }, [virtualizer, height, lines]);
+    const element = scroller.current;
+    if (!following.current || !element) return;
+    element.scrollTop = element.scrollHeight;
+    const frame = requestAnimationFrame(() => {
+      if (following.current) element.scrollTop = element.scrollHeight;
+    });
+    return () => cancelAnimationFrame(frame);
+  });
   const onScroll = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }: UIEvent) => {
     if (scrollHeight - scrollTop - clientHeight < NEAR_END) following.current = true;
     else if (scrollTop < lastTop.current) following.current = false;
