@@ -29,6 +29,7 @@ use tauri_plugin_window_state::StateFlags;
 use crate::{fleet::Fleet, server_choice::ServerChoice, settings::SettingsFile};
 
 /// Open the window and stay until it is closed.
+#[expect(clippy::disallowed_methods, reason = "Tauri's own macro ends the program when the page in it is damaged")]
 pub fn run() -> anyhow::Result<()> {
     ensure!(has_display(), "there is no display to open a window on; `flotilla serve` answers a browser instead");
     webkit::prefer_shared_memory();

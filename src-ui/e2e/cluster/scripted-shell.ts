@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 
-import type { CommandError } from '../../src/platform/cluster-types';
+import type { ClusterError } from '../../src/platform/cluster-types';
 
 type Answers = Record<string, unknown>;
 
@@ -26,7 +26,7 @@ export class ScriptedShell {
   }
 
   /** From now on the command rejects with this, as the shell's commands do. */
-  async fail(command: string, error: CommandError): Promise<void> {
+  async fail(command: string, error: ClusterError): Promise<void> {
     await this.#page.evaluate(([name, next]) => window.shell.fail(name, next), [command, error] as const);
   }
 

@@ -2,6 +2,7 @@ import { invoke } from '@tauri-apps/api/core';
 
 import { ApiError } from '@/api/error';
 
+import type { ClusterError } from './cluster-types';
 import type { CommandError } from './generated/CommandError';
 
 /** Runs a command of the shell. Throws {@link ApiError} with words that can be shown. */
@@ -9,7 +10,7 @@ export async function call<T>(command: string, args?: Record<string, unknown>): 
   try {
     return await invoke<T>(command, args);
   } catch (error) {
-    const { kind, message } = error as CommandError;
+    const { kind, message } = error as CommandError | ClusterError;
     throw new ApiError(message, { code: kind });
   }
 }

@@ -1,5 +1,8 @@
 //! The real process over real pipes, with the real starter model.
 
+// It tells clippy that the functions below the tests are test code too.
+#![cfg(test)]
+
 mod client;
 
 mod answers;

@@ -9,6 +9,7 @@ import { diffSize } from './diff';
 const LOOKS: Record<Change['action'], { word: string; tone: Tone }> = {
   create: { word: 'create', tone: 'good' },
   change: { word: 'change', tone: 'accent' },
+  delete: { word: 'delete', tone: 'danger' },
   same: { word: 'same', tone: 'plain' },
 };
 
@@ -94,11 +95,17 @@ function ChangeRow({ change }: { change: Change }) {
 
 function summaryOf(changes: readonly Change[]): string {
   const count = (action: Change['action']) => changes.filter((change) => change.action === action).length;
-  const [created, changed, same] = [count('create'), count('change'), count('same')];
-  if (created + changed === 0) return 'The cluster has everything already; nothing changes.';
+  const [created, changed, deleted, same] = [
+    count('create'),
+    count('change'),
+    count('delete'),
+    count('same'),
+  ];
+  if (created + changed + deleted === 0) return 'The cluster has everything already; nothing changes.';
   const parts = [
     created > 0 ? `${created} created` : null,
     changed > 0 ? `${changed} changed` : null,
+    deleted > 0 ? `${deleted} deleted` : null,
     same > 0 ? `${same} stay as they are` : null,
   ];
   return `${parts.filter((part) => part !== null).join(', ')}.`;
