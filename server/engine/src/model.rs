@@ -89,8 +89,6 @@ pub fn new_context<'model>(
         .with_n_seq_max(options.slots)
         // One pool of cells for all chats: a shared prefix is stored once, and copying one costs nothing.
         .with_kv_unified(true)
-        .with_flash_attention_policy(std::env::var("FA").ok().and_then(|v| v.parse().ok()).unwrap_or(-1))
-        // ggml's own threads, not OpenMP's: waiting for each other is 6 to 9 % of a step here, so there is little to win.
         // ggml's own threads, not OpenMP's: waiting for each other is 6 to 9 % of a step here, so there is little to win.
         .with_n_threads(threads)
         .with_n_threads_batch(threads);

@@ -20,6 +20,7 @@ pub struct Rates {
     pub tokens_per_second: Option<f64>,
     /// The mean over the answers that began since the last sample.
     pub ttft_ms: Option<f64>,
+    /// Answers without a first piece of text yet.
     pub queue_depth: Option<f64>,
     pub in_flight: Option<f64>,
 }
@@ -111,8 +112,8 @@ mod tests {
         static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
         let start = *START.get_or_init(Instant::now);
         let totals = Totals {
-            in_flight: Some(1.0),
-            queue_depth: None,
+            in_flight: Some(3.0),
+            queue_depth: Some(2.0),
             completion_tokens: Some(tokens),
             first_token_seconds: Some(answers * 0.25),
             first_tokens: Some(answers),
@@ -131,8 +132,8 @@ mod tests {
         let rates = backends.rates(readings(&[("a", reading(15, 1300.0, 12.0)), ("b", reading(15, 150.0, 2.0))]));
         assert_eq!(rates.tokens_per_second, Some(30.0));
         assert_eq!(rates.ttft_ms, Some(250.0));
-        assert_eq!(rates.in_flight, Some(2.0));
-        assert_eq!(rates.queue_depth, None);
+        assert_eq!(rates.in_flight, Some(6.0));
+        assert_eq!(rates.queue_depth, Some(4.0));
     }
 
     #[test]

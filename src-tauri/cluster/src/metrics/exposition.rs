@@ -17,7 +17,7 @@ impl Totals {
         for (name, labels, value) in text.lines().filter_map(series) {
             let total = match name {
                 "flotilla_answers_in_flight" => &mut totals.in_flight,
-                "flotilla_queue_depth" => &mut totals.queue_depth,
+                "flotilla_answers_waiting" => &mut totals.queue_depth,
                 "flotilla_tokens_total" if labels.contains("kind=\"completion\"") => &mut totals.completion_tokens,
                 "flotilla_time_to_first_token_seconds_sum" => &mut totals.first_token_seconds,
                 "flotilla_time_to_first_token_seconds_count" => &mut totals.first_tokens,
@@ -59,7 +59,7 @@ mod tests {
         let totals = Totals::parse(include_str!("../../tests/fixtures/backend-metrics.txt"));
         let expected = Totals {
             in_flight: Some(3.0),
-            queue_depth: None,
+            queue_depth: Some(2.0),
             completion_tokens: Some(1540.0),
             first_token_seconds: Some(4.5),
             first_tokens: Some(18.0),
