@@ -41,7 +41,7 @@ enum Run {
 pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
     let runtime = runtime()?;
     let server = setup.serve_model()?;
-    let mut clients = runtime.block_on(Clients::connect(&server.endpoint()))?;
+    let clients = runtime.block_on(Clients::connect(server.endpoint()))?;
     let llama = Llama::load(&model_file(&setup.models()?, &clients.model), setup.load_options())?;
     let (mut alone, mut together) = (llama.sequences(1)?, llama.sequences(SLOTS)?);
 
@@ -133,25 +133,27 @@ fn table(rates: &[Rounds; 4], model: &str, rounds: u32, same_text: u32) -> Table
     table
 }
 
-/// One connection for each chat.
+/// Asks the server, each time over new connections: it closes those that wait while llama.cpp has its turn.
 struct Clients {
+    endpoint: Endpoint,
     model: String,
-    connections: Vec<Connection>,
 }
 
 impl Clients {
-    async fn connect(endpoint: &Endpoint) -> anyhow::Result<Self> {
-        let mut connections = try_join_all((0..SLOTS).map(|_| Connection::open(endpoint))).await?;
-        let model = connections[0].first_model().await?;
-        Ok(Self { model, connections })
+    async fn connect(endpoint: Endpoint) -> anyhow::Result<Self> {
+        let model = Connection::open(&endpoint).await?.first_model().await?;
+        Ok(Self { endpoint, model })
     }
 
-    fn ask(&mut self, runtime: &Runtime, chats: &[Vec<Message>]) -> anyhow::Result<Vec<Answer>> {
-        let model = &self.model;
-        let answers = chats.iter().zip(&mut self.connections).map(|(chat, connection)| async move {
-            ChatRequest::new(model, chat.clone(), MAX_TOKENS).send(connection).await
-        });
-        let answers = runtime.block_on(try_join_all(answers))?;
+    fn ask(&self, runtime: &Runtime, chats: &[Vec<Message>]) -> anyhow::Result<Vec<Answer>> {
+        let Self { endpoint, model } = self;
+        let answers = runtime.block_on(async {
+            let mut connections = try_join_all(chats.iter().map(|_| Connection::open(endpoint))).await?;
+            let answers = chats.iter().zip(&mut connections).map(|(chat, connection)| async move {
+                ChatRequest::new(model, chat.clone(), MAX_TOKENS).send(connection).await
+            });
+            anyhow::Ok(try_join_all(answers).await?)
+        })?;
         let enough = answers.iter().all(|answer| answer.usage.completion_tokens >= MAX_TOKENS / 4);
         ensure!(enough, "{model} answers too briefly to be measured");
         Ok(answers)
