@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
@@ -11,7 +11,7 @@ use crate::{
     chat::{Answer, ChatRequest, Message},
     connection::Connection,
     endpoint::Endpoint,
-    llama::{Llama, Sequences},
+    llama::Llama,
     rounds::Rounds,
     runtime,
     table::{COMPARISON, Table},
@@ -34,6 +34,9 @@ enum Run {
     LlamaTogether,
 }
 
+/// Tokens per second of each kind of run, by its number.
+type Rates = [Rounds; 4];
+
 /// The table, and the tokens per second of all chats together.
 ///
 /// Streams `/v1/chat/completions` at temperature 0 and divides the tokens that the server counted by the time from the
@@ -46,48 +49,43 @@ pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
     let (mut alone, mut together) = (llama.sequences(1)?, llama.sequences(SLOTS)?);
 
     let chats: Vec<_> = TOPICS.into_iter().map(chat).collect();
-    let mut rates: [Rounds; 4] = Default::default();
-    let mut same_text = 0;
-    // Round 0 warms up: the model is loaded, the files are read, the prompts are in the server's cache.
-    for round in 0..=setup.rounds {
-        eprintln!("decode: round {round} of {}", setup.rounds);
-        let mut order = [Run::ServerAlone, Run::LlamaAlone, Run::ServerTogether, Run::LlamaTogether];
-        // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them.
-        let first = round as usize % order.len();
-        order.rotate_left(first);
-        let mut texts = [String::new(), String::new()];
-        for run in order {
-            let rate = match run {
-                Run::ServerAlone => {
-                    let answers = clients.ask(&runtime, &chats[..1])?;
-                    texts[0] = answers[0].text();
-                    answers[0].tokens_per_second()
+    let mut compare = |runs: &[Run]| -> anyhow::Result<Rates> {
+        let mut rates = Rates::default();
+        // Round 0 warms up: the model is loaded, the files are read, the prompts are in the server's cache.
+        for round in 0..=setup.rounds {
+            eprintln!("decode, {} runs: round {round} of {}", runs.len(), setup.rounds);
+            let mut order = runs.to_vec();
+            // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them.
+            order.rotate_left(round as usize % runs.len());
+            for run in order {
+                let rate = match run {
+                    Run::ServerAlone => clients.ask(&runtime, &chats[..1])?[0].tokens_per_second(),
+                    Run::ServerTogether => total_tokens_per_second(&clients.ask(&runtime, &chats)?),
+                    Run::LlamaAlone => alone.generate(&chats[..1], MAX_TOKENS)?,
+                    Run::LlamaTogether => together.generate(&chats, MAX_TOKENS)?,
+                };
+                if round > 0 {
+                    rates[run as usize].push(rate);
                 }
-                Run::ServerTogether => total_tokens_per_second(&clients.ask(&runtime, &chats)?),
-                Run::LlamaAlone => {
-                    let (text, rate) = generate(&mut alone, &chats[..1])?;
-                    texts[1] = text;
-                    rate
-                }
-                Run::LlamaTogether => generate(&mut together, &chats)?.1,
-            };
-            if round > 0 {
-                rates[run as usize].push(rate);
             }
         }
-        same_text += u32::from(round > 0 && texts[0] == texts[1]);
-    }
-    let capacity = rates[Run::ServerTogether as usize].median();
-    Ok((table(&rates, &clients.model, setup.rounds, same_text), capacity))
+        Ok(rates)
+    };
+    // First with nothing else in the server's cache, as it is for llama.cpp. After four chats it keeps all of them for
+    // their next turns, and llama.cpp reads the cells of all for each token of one.
+    let empty = compare(&[Run::ServerAlone, Run::LlamaAlone])?;
+    let full = compare(&[Run::ServerAlone, Run::LlamaAlone, Run::ServerTogether, Run::LlamaTogether])?;
+    let capacity = full[Run::ServerTogether as usize].median();
+    Ok((table(&empty, &full, &clients.model, setup.rounds), capacity))
 }
 
-fn table(rates: &[Rounds; 4], model: &str, rounds: u32, same_text: u32) -> Table {
-    let [server_alone, llama_alone, server_together, llama_together] = rates;
+fn table(empty: &Rates, full: &Rates, model: &str, rounds: u32) -> Table {
     let method = format!(
         "Tokens per second of `{model}`, {MAX_TOKENS} tokens an answer, greedy; medians of {rounds} rounds, in brackets \
-         the least and the greatest round. The first answer's text was the same in {same_text} of {rounds} rounds."
+         the least and the greatest round."
     );
     let mut table = Table::new("Decode and batching", COMPARISON, method);
+    let [server_alone, llama_alone, ..] = empty;
     let decode = server_alone.ratio_to(llama_alone);
     table.compare(
         [
@@ -98,6 +96,17 @@ fn table(rates: &[Rounds; 4], model: &str, rounds: u32, same_text: u32) -> Table
         ],
         &format!("≥ {DECODE_TARGET}"),
         Some(decode.median() >= DECODE_TARGET),
+    );
+    let [server_alone, llama_alone, server_together, llama_together] = full;
+    table.compare(
+        [
+            format!("one chat, {} others kept for their next turn", SLOTS - 1),
+            server_alone.spread(1),
+            format!("llama.cpp alone, nothing kept: {}", llama_alone.spread(1)),
+            server_alone.ratio_to(llama_alone).spread(3),
+        ],
+        "",
+        None,
     );
     let batching = server_together.ratio_to(server_alone);
     table.compare(
@@ -166,12 +175,6 @@ fn total_tokens_per_second(answers: &[Answer]) -> f64 {
     let first = answers.iter().map(Answer::first_piece).min();
     let last = answers.iter().map(|answer| answer.finished).max();
     first.zip(last).map_or(f64::NAN, |(first, last)| f64::from(tokens) / (last - first).as_secs_f64())
-}
-
-fn generate(sequences: &mut Sequences<'_>, chats: &[Vec<Message>]) -> anyhow::Result<(String, f64)> {
-    let generated = sequences.generate(chats, MAX_TOKENS)?;
-    let text = generated.texts.into_iter().next().context("there was no chat")?;
-    Ok((text, generated.tokens_per_second))
 }
 
 /// With a system prompt, because templates invent one where it is missing, and not all readers of templates do.

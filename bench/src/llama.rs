@@ -26,14 +26,6 @@ pub struct Sequences<'model> {
     context: LlamaContext<'model>,
 }
 
-/// Answers that were computed together.
-pub struct Generated {
-    /// One text for each prompt.
-    pub texts: Vec<String>,
-    /// All tokens after each answer's first one, over the time from the first to the last.
-    pub tokens_per_second: f64,
-}
-
 impl Llama {
     pub fn load(file: &Path, options: LoadOptions) -> anyhow::Result<Self> {
         Ok(Self { model: model::load(model::backend()?, file)?, options })
@@ -46,8 +38,9 @@ impl Llama {
 }
 
 impl Sequences<'_> {
-    /// Answers `chats`, all of the same length, with up to `max_tokens` each.
-    pub fn generate(&mut self, chats: &[Vec<Message>], max_tokens: u32) -> anyhow::Result<Generated> {
+    /// Answers `chats`, all of the same length, with up to `max_tokens` each. Returns tokens per second: all after each
+    /// answer's first one, over the time from the first to the last.
+    pub fn generate(&mut self, chats: &[Vec<Message>], max_tokens: u32) -> anyhow::Result<f64> {
         self.context.clear_kv_cache();
         let vocab = self.model.vocab();
         let mut sampler = LlamaSampler::chain([LlamaSampler::greedy()], true);
@@ -92,10 +85,7 @@ impl Sequences<'_> {
         let elapsed = started.context("no token was asked for")?.elapsed();
         let after_first = generated - chats.len();
         ensure!(after_first > 0, "the model ended its answer with the first token");
-        Ok(Generated {
-            texts: answers.iter().map(|answer| String::from_utf8_lossy(&answer.text).into_owned()).collect(),
-            tokens_per_second: after_first as f64 / elapsed.as_secs_f64(),
-        })
+        Ok(after_first as f64 / elapsed.as_secs_f64())
     }
 
     fn tokens(&self, chat: &[Message]) -> anyhow::Result<Vec<LlamaToken>> {

@@ -4,6 +4,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use flotilla_cluster::{
@@ -11,8 +12,15 @@ use flotilla_cluster::{
     forward::PortForward,
     plan::{self, Deployment, Plan, PlanStatus, Target},
 };
+use tokio::{
+    sync::{self, watch},
+    time::timeout,
+};
 
 use crate::subscriptions::Subscriptions;
+
+/// How long a deploy may take to stop its programs when the app is closed.
+const CANCEL_LIMIT: Duration = Duration::from_secs(3);
 
 pub struct Fleet {
     pub contexts: ContextStore,
@@ -20,8 +28,12 @@ pub struct Fleet {
     pub subscriptions: Subscriptions,
     forwards: Mutex<Vec<PortForward>>,
     deployment: Mutex<Option<Deployment>>,
+    /// Held by what changes the cluster as a whole: two at once would undo each other.
+    changing: sync::Mutex<()>,
+    /// Where Flotilla answers may have changed.
+    moved: watch::Sender<()>,
     /// Connecting may run a sign-in program, so it is done once for each choice.
-    connected: tokio::sync::Mutex<Option<(ContextId, Cluster)>>,
+    connected: sync::Mutex<Option<(ContextId, Cluster)>>,
 }
 
 impl Fleet {
@@ -35,7 +47,9 @@ impl Fleet {
             subscriptions: Subscriptions::default(),
             forwards: Mutex::default(),
             deployment: Mutex::default(),
-            connected: tokio::sync::Mutex::default(),
+            changing: sync::Mutex::default(),
+            moved: watch::Sender::default(),
+            connected: sync::Mutex::default(),
         }
     }
 
@@ -76,17 +90,33 @@ impl Fleet {
         (plan.context.as_ref() == Some(&cluster.context)).then_some(plan.options.url)
     }
 
-    /// Make `deployment` the one that the other calls are about. There can be one at a time.
-    pub fn begin(&self, start: impl FnOnce() -> Result<Deployment>) -> Result<()> {
+    /// Hears of each moment at which [`Self::url`] may say something else.
+    pub fn moves(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
+    /// Make `deployment` the one that the other calls are about. Returns its plan. There can be one at a time.
+    pub fn begin(&self, start: impl FnOnce() -> Result<Deployment>) -> Result<watch::Receiver<Plan>> {
+        let _turn = self.change()?;
         let mut current = self.deployment();
-        if current.as_ref().is_some_and(|deployment| is_under_way(&deployment.plan())) {
-            let message = "A deploy is under way. Wait for its end, or cancel it first.";
-            return Err(Error::lasting(ErrorKind::Conflict, message));
-        }
         // The old one goes first: both keep their plan in the same file.
         *current = None;
-        *current = Some(start()?);
-        Ok(())
+        let deployment = start()?;
+        let plan = deployment.updates();
+        *current = Some(deployment);
+        Ok(plan)
+    }
+
+    /// The right to change the cluster as a whole, until it is dropped.
+    pub fn change(&self) -> Result<sync::MutexGuard<'_, ()>> {
+        let busy = |what| Err(Error::lasting(ErrorKind::Conflict, what));
+        if self.with_deployment(|deployment| Ok(is_under_way(&deployment.plan()))).unwrap_or(false) {
+            return busy("A deploy is under way. Wait for its end, or cancel it first.");
+        }
+        match self.changing.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) => busy("Another change of this cluster is under way. Wait for its end."),
+        }
     }
 
     /// The deploy that has been started since the app was.
@@ -97,19 +127,49 @@ impl Fleet {
         }
     }
 
-    /// A k3d cluster that a plan has made is the one to look at from then on.
-    pub async fn choose_target(&self, plan: &Plan) -> Result<()> {
-        if let Target::K3d { name, .. } = &plan.options.target
-            && plan.context.is_some()
-        {
-            self.contexts.choose_k3d(name, &self.state_folder().join(format!("k3d-{name}.yaml")))?;
-            self.disconnect().await;
+    /// Until `plan` is over: look at the k3d cluster that it makes, and tell where Flotilla answers.
+    pub async fn attend(&self, mut plan: watch::Receiver<Plan>) {
+        loop {
+            let (context, target, under_way) = {
+                let now = plan.borrow_and_update();
+                (now.context.clone(), now.options.target.clone(), is_under_way(&now))
+            };
+            self.moved.send_replace(());
+            if let (Some(_), Target::K3d { name, .. }) = (context, target) {
+                self.disconnect().await;
+                if let Err(error) =
+                    self.contexts.choose_k3d(&name, &self.state_folder().join(format!("k3d-{name}.yaml")))
+                {
+                    tracing::warn!(%error, "the new cluster cannot be chosen");
+                }
+            }
+            if !under_way || plan.changed().await.is_err() {
+                return;
+            }
         }
-        Ok(())
+    }
+
+    /// After a teardown there is nothing that a plan could be about.
+    pub fn forget_plan(&self) {
+        *self.deployment() = None;
+        self.moved.send_replace(());
     }
 
     pub fn forwards(&self) -> MutexGuard<'_, Vec<PortForward>> {
         self.forwards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stop what runs because of this app. A deploy that is cut off can be resumed.
+    pub async fn close(&self) {
+        self.subscriptions.stop_all();
+        self.forwards().clear();
+        let deployment = self.deployment().take();
+        if let Some(deployment) = deployment {
+            deployment.cancel();
+            if timeout(CANCEL_LIMIT, deployment.finished()).await.is_err() {
+                tracing::warn!("the deploy did not stop in time");
+            }
+        }
     }
 
     fn deployment(&self) -> MutexGuard<'_, Option<Deployment>> {

@@ -17,7 +17,7 @@ pub mod remote;
 pub mod server_choice;
 pub mod server_url;
 mod settings;
-mod subscriptions;
+pub mod subscriptions;
 mod webkit;
 mod window;
 
@@ -85,7 +85,10 @@ pub fn run() -> anyhow::Result<()> {
 
     app.run(|app, event| {
         if let RunEvent::Exit = event {
-            async_runtime::block_on(app.state::<ServerChoice>().stop());
+            async_runtime::block_on(async {
+                app.state::<Fleet>().close().await;
+                app.state::<ServerChoice>().stop().await;
+            });
         }
     });
     Ok(())

@@ -6,16 +6,27 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use flotilla_cluster::Result;
+use flotilla_cluster::{Error, Result};
 use serde::Serialize;
 use tauri::ipc::Channel;
-use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
+use tokio::{sync::mpsc, task::AbortHandle};
+use ts_rs::TS;
 
-/// A source that refuses does so within this time; after it, the stream counts as under way.
-const REFUSED_WITHIN: Duration = Duration::from_millis(300);
+/// What the page receives of a stream.
+#[derive(Clone, Serialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StreamMessage<T> {
+    Update {
+        value: T,
+    },
+    /// The last message, unless the page has ended the stream. `error` is why it could not go on.
+    Ended {
+        error: Option<Error>,
+    },
+}
+
 /// Updates on their way to a page that is slow.
 const UNSENT: usize = 16;
 
@@ -26,34 +37,33 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Send what `source` yields to the page. Returns the stream's id, or why the source refused.
-    pub async fn start<T, F>(&self, page: Channel<T>, source: impl FnOnce(mpsc::Sender<T>) -> F) -> Result<String>
+    /// Send what `source` yields to the page, and how it ended. Returns the stream's id.
+    pub fn start<T, F>(&self, page: Channel<StreamMessage<T>>, source: impl FnOnce(mpsc::Sender<T>) -> F) -> String
     where
         T: Serialize + Send + 'static,
         F: Future<Output = Result<()>> + Send + 'static,
     {
         let (sender, mut updates) = mpsc::channel(UNSENT);
         let source = source(sender);
+        let sink = page.clone();
         let forward = async move {
-            while let Some(update) = updates.recv().await {
-                if page.send(update).is_err() {
+            while let Some(value) = updates.recv().await {
+                if sink.send(StreamMessage::Update { value }).is_err() {
                     return;
                 }
             }
         };
+        let mut running = self.running();
+        running.retain(|_, stream| !stream.is_finished());
         // A source ends when nobody receives any more.
-        let mut stream = tokio::spawn(async move { tokio::join!(source, forward).0 });
+        let stream = tokio::spawn(async move {
+            let (ended, ()) = tokio::join!(source, forward);
+            // The page may be gone.
+            let _ = page.send(StreamMessage::Ended { error: ended.err() });
+        });
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).to_string();
-        match timeout(REFUSED_WITHIN, &mut stream).await {
-            Ok(Ok(Err(error))) => return Err(error),
-            Ok(_) => {}
-            Err(_) => {
-                let mut running = self.running();
-                running.retain(|_, stream| !stream.is_finished());
-                running.insert(id.clone(), stream.abort_handle());
-            }
-        }
-        Ok(id)
+        running.insert(id.clone(), stream.abort_handle());
+        id
     }
 
     pub fn stop(&self, id: &str) {

@@ -6,10 +6,13 @@ use flotilla_cluster::{
     teardown::{self, Teardown},
     undo,
 };
-use tauri::{AppHandle, Manager, State, ipc::Channel};
+use tauri::{AppHandle, Manager, State, async_runtime, ipc::Channel};
 use tokio::sync::{mpsc, watch};
 
-use crate::fleet::{self, Fleet};
+use crate::{
+    fleet::{self, Fleet},
+    subscriptions::StreamMessage,
+};
 
 #[tauri::command]
 pub async fn cluster_default_options() -> DeployOptions {
@@ -26,7 +29,7 @@ pub async fn cluster_plan(fleet: State<'_, Fleet>) -> Result<Option<Plan>> {
 #[tauri::command]
 pub async fn cluster_deploy(
     options: DeployOptions,
-    on_update: Channel<Plan>,
+    on_update: Channel<StreamMessage<Plan>>,
     app: AppHandle,
     fleet: State<'_, Fleet>,
 ) -> Result<Plan> {
@@ -34,20 +37,25 @@ pub async fn cluster_deploy(
         Target::Context => Some(fleet.cluster().await?),
         Target::K3d { .. } => None,
     };
-    fleet.begin(|| Deployment::start(options, cluster, fleet.settings.clone()))?;
-    follow(on_update, app, &fleet).await
+    let plan = fleet.begin(|| Deployment::start(options, cluster, fleet.settings.clone()))?;
+    attend(plan, app);
+    follow(on_update, &fleet)
 }
 
 /// Go on where a plan stopped, or show the one that runs.
 #[tauri::command]
-pub async fn cluster_resume(on_update: Channel<Plan>, app: AppHandle, fleet: State<'_, Fleet>) -> Result<Plan> {
-    let plan = fleet.plan()?;
+pub async fn cluster_resume(
+    on_update: Channel<StreamMessage<Plan>>,
+    app: AppHandle,
+    fleet: State<'_, Fleet>,
+) -> Result<Plan> {
     if !fleet.with_deployment(|deployment| Ok(fleet::is_under_way(&deployment.plan()))).unwrap_or(false) {
-        let needs_cluster = plan.is_some_and(|plan| matches!(plan.options.target, Target::Context));
+        let needs_cluster = fleet.plan()?.is_some_and(|plan| matches!(plan.options.target, Target::Context));
         let cluster = if needs_cluster { Some(fleet.cluster().await?) } else { None };
-        fleet.begin(|| Deployment::resume(cluster, fleet.settings.clone()))?;
+        let plan = fleet.begin(|| Deployment::resume(cluster, fleet.settings.clone()))?;
+        attend(plan, app);
     }
-    follow(on_update, app, &fleet).await
+    follow(on_update, &fleet)
 }
 
 /// Answer a plan that waits.
@@ -73,7 +81,10 @@ pub async fn cluster_teardown_preview(fleet: State<'_, Fleet>) -> Result<Teardow
 
 #[tauri::command]
 pub async fn cluster_teardown(fleet: State<'_, Fleet>) -> Result<()> {
-    teardown::run(&fleet.cluster().await?, fleet.state_folder()).await
+    let _turn = fleet.change()?;
+    teardown::run(&fleet.cluster().await?, fleet.state_folder()).await?;
+    fleet.forget_plan();
+    Ok(())
 }
 
 /// What going back to the deploy before the last one would change.
@@ -84,6 +95,7 @@ pub async fn cluster_undo_preview(fleet: State<'_, Fleet>) -> Result<Vec<Change>
 
 #[tauri::command]
 pub async fn cluster_undo(fleet: State<'_, Fleet>) -> Result<()> {
+    let _turn = fleet.change()?;
     undo::run(&fleet.cluster().await?, fleet.state_folder()).await
 }
 
@@ -99,22 +111,23 @@ pub async fn cluster_k3d_start(name: String, fleet: State<'_, Fleet>) -> Result<
     Ok(())
 }
 
-/// Send each change of the running plan to the page, and look at its cluster when it is done.
-async fn follow(page: Channel<Plan>, app: AppHandle, fleet: &Fleet) -> Result<Plan> {
+/// The plan goes on without a page that looks at it.
+fn attend(plan: watch::Receiver<Plan>, app: AppHandle) {
+    async_runtime::spawn(async move { app.state::<Fleet>().attend(plan).await });
+}
+
+/// Send each change of the running plan to the page.
+fn follow(page: Channel<StreamMessage<Plan>>, fleet: &Fleet) -> Result<Plan> {
     let plan = fleet.with_deployment(|deployment| Ok(deployment.updates()))?;
     let now = plan.borrow().clone();
-    fleet.subscriptions.start(page, |updates| send_changes(plan, updates, app)).await?;
+    fleet.subscriptions.start(page, |updates| send_changes(plan, updates));
     Ok(now)
 }
 
-async fn send_changes(mut plan: watch::Receiver<Plan>, updates: mpsc::Sender<Plan>, app: AppHandle) -> Result<()> {
-    let fleet = app.state::<Fleet>();
+async fn send_changes(mut plan: watch::Receiver<Plan>, updates: mpsc::Sender<Plan>) -> Result<()> {
     loop {
         let now = plan.borrow_and_update().clone();
         let is_over = !fleet::is_under_way(&now);
-        if is_over {
-            fleet.choose_target(&now).await?;
-        }
         if updates.send(now).await.is_err() || is_over || plan.changed().await.is_err() {
             return Ok(());
         }

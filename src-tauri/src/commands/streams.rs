@@ -7,49 +7,72 @@ use flotilla_cluster::{
     load::{self, LoadOptions, LoadUpdate},
     logs::{self, LogLine, LogQuery},
 };
-use tauri::{State, ipc::Channel};
+use tauri::{AppHandle, Manager, State, ipc::Channel};
+use tokio::sync::watch;
 
-use crate::fleet::Fleet;
+use crate::{fleet::Fleet, subscriptions::StreamMessage};
 
 /// The cluster as it changes.
 #[tauri::command]
-pub async fn cluster_watch(on_update: Channel<LiveUpdate>, fleet: State<'_, Fleet>) -> Result<String> {
+pub async fn cluster_watch(
+    on_update: Channel<StreamMessage<LiveUpdate>>,
+    app: AppHandle,
+    fleet: State<'_, Fleet>,
+) -> Result<String> {
+    // What has changed since the panel was open last may be the kubeconfig.
+    fleet.disconnect().await;
     let cluster = fleet.cluster().await?;
-    let options = LiveOptions { state_folder: fleet.state_folder().to_owned(), url: fleet.url(&cluster) };
+    let (address, url) = watch::channel(fleet.url(&cluster));
+    let options = LiveOptions { state_folder: fleet.state_folder().to_owned(), url };
+    let tell_address = {
+        let (cluster, mut moves) = (cluster.clone(), fleet.moves());
+        async move {
+            while moves.changed().await.is_ok() {
+                address.send_replace(app.state::<Fleet>().url(&cluster));
+            }
+        }
+    };
     let watch = |updates| async move {
-        live::follow(cluster, options, updates).await;
+        tokio::select! {
+            () = live::follow(cluster, options, updates) => {}
+            () = tell_address => {}
+        }
         Ok(())
     };
-    fleet.subscriptions.start(on_update, watch).await
+    Ok(fleet.subscriptions.start(on_update, watch))
 }
 
 #[tauri::command]
-pub async fn cluster_logs(query: LogQuery, on_lines: Channel<Vec<LogLine>>, fleet: State<'_, Fleet>) -> Result<String> {
+pub async fn cluster_logs(
+    query: LogQuery,
+    on_lines: Channel<StreamMessage<Vec<LogLine>>>,
+    fleet: State<'_, Fleet>,
+) -> Result<String> {
     let cluster = fleet.cluster().await?;
     let read = |lines| async move { logs::read(&cluster, query, lines).await };
-    fleet.subscriptions.start(on_lines, read).await
+    Ok(fleet.subscriptions.start(on_lines, read))
 }
 
 /// Many chats at once against the deployed address.
 #[tauri::command]
 pub async fn cluster_load(
     options: LoadOptions,
-    on_update: Channel<LoadUpdate>,
+    on_update: Channel<StreamMessage<LoadUpdate>>,
     fleet: State<'_, Fleet>,
 ) -> Result<String> {
-    fleet.subscriptions.start(on_update, |updates| load::run(options, updates)).await
+    Ok(fleet.subscriptions.start(on_update, |updates| load::run(options, updates)))
 }
 
 /// Kill a pod while it answers, and tell what that cost.
 #[tauri::command]
 pub async fn cluster_drill(
     options: DrillOptions,
-    on_update: Channel<DrillReport>,
+    on_update: Channel<StreamMessage<DrillReport>>,
     fleet: State<'_, Fleet>,
 ) -> Result<String> {
     let cluster = fleet.cluster().await?;
     let run = |reports| async move { drill::run(&cluster, options, reports).await };
-    fleet.subscriptions.start(on_update, run).await
+    Ok(fleet.subscriptions.start(on_update, run))
 }
 
 #[tauri::command]

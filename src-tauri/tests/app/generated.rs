@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
-use desktop::{commands::Connection, error::CommandError};
+use desktop::{commands::Connection, error::CommandError, subscriptions::StreamMessage};
 use flotilla_cluster::{
     Change, Contexts, Error, ObjectRef,
     actions::{Action, Preview},
@@ -54,6 +54,7 @@ fn export_cluster(config: &Config) -> Result<(), ExportError> {
     LoadUpdate::export_all(config)?;
     DrillOptions::export_all(config)?;
     DrillReport::export_all(config)?;
+    StreamMessage::<()>::export_all(config)?;
     Error::export_all(config)
 }
 

@@ -30,7 +30,7 @@ export class ScriptedShell {
     await this.#page.evaluate(([name, next]) => window.shell.fail(name, next), [command, error] as const);
   }
 
-  /** Sends on the channel that the command was given last; waits for the command. */
+  /** Sends an update on the channel that the command was given last; waits for the command. */
   async send(command: string, message: unknown): Promise<void> {
     await this.#page.waitForFunction((name) => window.shell.hasChannel(name), command);
     await this.#page.evaluate(([name, next]) => window.shell.send(name, next), [command, message] as const);
@@ -107,7 +107,7 @@ function installShell(script: Answers): void {
     send: (command, message) => {
       const channel = channels.get(command);
       if (!channel) throw new Error(`${command} has no channel.`);
-      callbacks.get(channel.id)?.({ index: channel.sent, message });
+      callbacks.get(channel.id)?.({ index: channel.sent, message: { type: 'update', value: message } });
       channel.sent += 1;
     },
     calls: (command) => asked.filter((call) => call.command === command).map(({ args }) => args),

@@ -25,5 +25,6 @@ export type { Preview } from './generated/cluster/Preview';
 export type { Sample } from './generated/cluster/Sample';
 export type { Step } from './generated/cluster/Step';
 export type { StepId } from './generated/cluster/StepId';
+export type { StreamMessage } from './generated/cluster/StreamMessage';
 export type { Teardown } from './generated/cluster/Teardown';
 export type { Workload } from './generated/cluster/Workload';

@@ -1,3 +1,5 @@
+import type { ApiError } from '@/api/error';
+
 import type {
   Action,
   Change,
@@ -20,6 +22,9 @@ import type {
 
 /** Ends a subscription; what it was told about stops with it. */
 export type Stop = () => void;
+
+/** Hears that a subscription has ended by itself, and why when it could not go on. */
+export type OnEnd = (error: ApiError | null) => void;
 
 /**
  * What the cluster panel can ask for. Every method rejects with an `ApiError` whose words can be shown; subscriptions
@@ -49,8 +54,8 @@ export interface ClusterPlatform {
   k3dStop(name: string): Promise<void>;
   k3dStart(name: string): Promise<void>;
 
-  watch(onUpdate: (update: LiveUpdate) => void): Promise<Stop>;
-  logs(query: LogQuery, onLines: (lines: LogLine[]) => void): Promise<Stop>;
+  watch(onUpdate: (update: LiveUpdate) => void, onEnd: OnEnd): Promise<Stop>;
+  logs(query: LogQuery, onLines: (lines: LogLine[]) => void, onEnd: OnEnd): Promise<Stop>;
   yaml(object: ObjectRef): Promise<string>;
   preview(action: Action): Promise<Preview>;
   act(action: Action): Promise<void>;
@@ -59,6 +64,6 @@ export interface ClusterPlatform {
   forwards(): Promise<Forward[]>;
   stopForward(id: string): Promise<void>;
 
-  load(options: LoadOptions, onUpdate: (update: LoadUpdate) => void): Promise<Stop>;
-  drill(options: DrillOptions, onUpdate: (report: DrillReport) => void): Promise<Stop>;
+  load(options: LoadOptions, onUpdate: (update: LoadUpdate) => void, onEnd: OnEnd): Promise<Stop>;
+  drill(options: DrillOptions, onUpdate: (report: DrillReport) => void, onEnd: OnEnd): Promise<Stop>;
 }

@@ -1,3 +1,3 @@
 export { platform } from '@/platform/host';
 export type { Capabilities, Connection, Platform } from './types';
-export type { ClusterPlatform, Stop } from './cluster';
+export type { ClusterPlatform, OnEnd, Stop } from './cluster';

@@ -1,6 +1,9 @@
 import { Channel } from '@tauri-apps/api/core';
 
-import type { ClusterPlatform, Stop } from './cluster';
+import { ApiError } from '@/api/error';
+
+import type { ClusterPlatform, OnEnd, Stop } from './cluster';
+import type { StreamMessage } from './cluster-types';
 import { call } from './tauri-call';
 
 /** The cluster commands of the shell; streams come through Channels. */
@@ -12,8 +15,8 @@ export const cluster: ClusterPlatform = {
 
   defaultOptions: () => call('cluster_default_options'),
   plan: () => call('cluster_plan'),
-  deploy: (options, onUpdate) => call('cluster_deploy', { options, onUpdate: new Channel(onUpdate) }),
-  resume: (onUpdate) => call('cluster_resume', { onUpdate: new Channel(onUpdate) }),
+  deploy: (options, onUpdate) => call('cluster_deploy', { options, onUpdate: stream(onUpdate) }),
+  resume: (onUpdate) => call('cluster_resume', { onUpdate: stream(onUpdate) }),
   consent: (consent) => call('cluster_consent', { consent }),
   cancel: () => call('cluster_cancel'),
 
@@ -24,8 +27,8 @@ export const cluster: ClusterPlatform = {
   k3dStop: (name) => call('cluster_k3d_stop', { name }),
   k3dStart: (name) => call('cluster_k3d_start', { name }),
 
-  watch: (onUpdate) => subscription('cluster_watch', { onUpdate: new Channel(onUpdate) }),
-  logs: (query, onLines) => subscription('cluster_logs', { query, onLines: new Channel(onLines) }),
+  watch: (onUpdate, onEnd) => subscription('cluster_watch', { onUpdate: stream(onUpdate, onEnd) }),
+  logs: (query, onLines, onEnd) => subscription('cluster_logs', { query, onLines: stream(onLines, onEnd) }),
   yaml: (object) => call('cluster_yaml', { object }),
   preview: (action) => call('cluster_preview', { action }),
   act: (action) => call('cluster_act', { action }),
@@ -34,9 +37,18 @@ export const cluster: ClusterPlatform = {
   forwards: () => call('cluster_forwards'),
   stopForward: (id) => call('cluster_forward_stop', { id }),
 
-  load: (options, onUpdate) => subscription('cluster_load', { options, onUpdate: new Channel(onUpdate) }),
-  drill: (options, onUpdate) => subscription('cluster_drill', { options, onUpdate: new Channel(onUpdate) }),
+  load: (options, onUpdate, onEnd) =>
+    subscription('cluster_load', { options, onUpdate: stream(onUpdate, onEnd) }),
+  drill: (options, onUpdate, onEnd) =>
+    subscription('cluster_drill', { options, onUpdate: stream(onUpdate, onEnd) }),
 };
+
+function stream<T>(onUpdate: (value: T) => void, onEnd?: OnEnd): Channel<StreamMessage<T>> {
+  return new Channel((message) => {
+    if (message.type === 'update') onUpdate(message.value);
+    else onEnd?.(message.error && new ApiError(message.error.message, { code: message.error.kind }));
+  });
+}
 
 /** Starts a subscription. What was sent before it hears of the stop may still arrive. */
 async function subscription(command: string, args: Record<string, unknown>): Promise<Stop> {

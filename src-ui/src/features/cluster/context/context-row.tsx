@@ -38,12 +38,7 @@ export function ContextRow({ context, chosen, busy, onPick, onReview }: ContextR
           <p className="mt-1 text-xs text-warning">It runs a program to sign in, which needs your consent.</p>
         )}
       </div>
-      {chosen ? (
-        <span className="flex h-7 items-center gap-1 text-xs font-medium text-accent">
-          <Check className="size-4" aria-hidden="true" />
-          Chosen
-        </span>
-      ) : asksFirst ? (
+      {asksFirst ? (
         <Button
           size="sm"
           aria-label={`Review ${context.id.name}`}
@@ -52,6 +47,11 @@ export function ContextRow({ context, chosen, busy, onPick, onReview }: ContextR
         >
           Review…
         </Button>
+      ) : chosen ? (
+        <span className="flex h-7 items-center gap-1 text-xs font-medium text-accent">
+          <Check className="size-4" aria-hidden="true" />
+          Chosen
+        </span>
       ) : (
         <Button
           size="sm"

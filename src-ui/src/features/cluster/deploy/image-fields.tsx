@@ -52,7 +52,7 @@ export function ImageFields({ options, problems, onChange }: FieldsProps) {
       {images.kind === 'build' && target.kind === 'context' && (
         <Field
           label="Command that loads images into the nodes"
-          hint="Run after the build as COMMAND IMAGE…; leave it empty when the nodes share Docker’s images."
+          hint="Run after the build as COMMAND IMAGE. Where the nodes share Docker’s images, choose “Already there”."
           className="max-w-md"
         >
           {(control) => (

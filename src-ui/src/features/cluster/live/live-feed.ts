@@ -14,10 +14,10 @@ export class LiveFeed {
 
   readonly start = (): Stop =>
     own(
-      (live) =>
+      (live, onEnd) =>
         cluster().watch((update) => {
           if (live()) this.#store.update((state) => reduceLive(state, { type: 'update', update }));
-        }),
+        }, onEnd),
       (error) =>
         this.#store.update((state) => reduceLive(state, { type: 'failed', problem: errorMessage(error) })),
     );

@@ -31,10 +31,14 @@ export class LogFeed {
 
   readonly start = (query: LogQuery): Stop =>
     own(
-      (live) =>
-        cluster().logs(query, (lines) => {
-          if (live()) this.#store.update((state) => addLines(state, lines));
-        }),
+      (live, onEnd) =>
+        cluster().logs(
+          query,
+          (lines) => {
+            if (live()) this.#store.update((state) => addLines(state, lines));
+          },
+          onEnd,
+        ),
       (error) => this.#store.update((state) => ({ ...state, problem: errorMessage(error) })),
     );
 }

@@ -68,7 +68,7 @@ export function chartShapes(metric: { name: string; suffix: string }): ChartShap
       height: 92,
       atLeast: 500,
       format: formatDuration,
-      lines: [{ quantity: 'ttft_ms', name: 'median', hue: 340, filled: true, width: 1.75 }],
+      lines: [{ quantity: 'ttft_ms', name: 'mean', hue: 340, filled: true, width: 1.75 }],
     },
     {
       id: 'requests',
@@ -79,7 +79,7 @@ export function chartShapes(metric: { name: string; suffix: string }): ChartShap
       format: formatCount,
       lines: [
         { quantity: 'in_flight', name: 'in flight', hue: 160, filled: true, width: 1.75 },
-        { quantity: 'queue_depth', name: 'queued', hue: 45, width: 1.75 },
+        { quantity: 'queue_depth', name: 'waiting', hue: 45, width: 1.75 },
       ],
     },
   ];

@@ -14,7 +14,8 @@ import { Card, Section } from '../parts/section';
 import { drill } from './drill';
 import { Figures } from './figures';
 
-const MAX_CHATS = 50;
+/** As in the cluster crate's `drill.rs`, which refuses more. */
+const MAX_CHATS = 32;
 
 /** Kills a pod while it answers and reports what was lost and how long it took. */
 export function DrillCard({ url }: { url: string }) {

@@ -4,6 +4,6 @@ import { cluster } from '../cluster';
 import { createRun } from './run';
 
 /** Ends a pod while it answers, and counts what was lost. */
-export const drill = createRun<DrillOptions, DrillReport>((options, onUpdate) =>
-  cluster().drill(options, onUpdate),
+export const drill = createRun<DrillOptions, DrillReport>((options, onUpdate, onEnd) =>
+  cluster().drill(options, onUpdate, onEnd),
 );

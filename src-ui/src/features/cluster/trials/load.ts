@@ -4,6 +4,6 @@ import { cluster } from '../cluster';
 import { createRun } from './run';
 
 /** Chats against the deployed address. Goes on while other parts of the panel are looked at. */
-export const load = createRun<LoadOptions, LoadUpdate>((options, onUpdate) =>
-  cluster().load(options, onUpdate),
+export const load = createRun<LoadOptions, LoadUpdate>((options, onUpdate, onEnd) =>
+  cluster().load(options, onUpdate, onEnd),
 );

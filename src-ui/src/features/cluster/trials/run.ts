@@ -1,7 +1,7 @@
 import { create } from 'zustand';
 
 import { errorMessage } from '@/api/error';
-import type { Stop } from '@/platform';
+import type { OnEnd, Stop } from '@/platform';
 
 import { own } from '../subscription';
 
@@ -16,7 +16,7 @@ interface RunState<Options, Update> {
 
 /** One thing at a time that is started, tells how it goes, and ends by itself or when it is stopped. */
 export function createRun<Options, Update extends { done: boolean }>(
-  start: (options: Options, onUpdate: (update: Update) => void) => Promise<Stop>,
+  start: (options: Options, onUpdate: (update: Update) => void, onEnd: OnEnd) => Promise<Stop>,
 ) {
   const initial: RunState<Options, Update> = { options: null, update: null, running: false, problem: null };
   const use = create<RunState<Options, Update>>()(() => initial);
@@ -32,10 +32,17 @@ export function createRun<Options, Update extends { done: boolean }>(
     end();
     use.setState({ ...initial, options, running: true });
     stop = own(
-      (live) =>
-        start(options, (update) => {
-          if (live()) use.setState({ update, running: !update.done });
-        }),
+      (live, onEnd) =>
+        start(
+          options,
+          (update) => {
+            if (live()) use.setState({ update, running: !update.done });
+          },
+          (error) => {
+            onEnd(error);
+            if (live()) use.setState({ running: false });
+          },
+        ),
       (error) => use.setState({ running: false, problem: errorMessage(error) }),
     );
   };

@@ -1,0 +1,58 @@
+//! The real window deploys to the real cluster that KUBECONFIG names, whose nodes have the images and whose ingress answers
+//! at CLUSTER_URL. The namespace must be empty before, and stays as it is afterwards.
+
+// It tells clippy that the functions below the tests are test code too.
+#![cfg(test)]
+
+#[expect(dead_code, reason = "the window's other tests use the rest of it")]
+mod support;
+
+use std::{env, fs, path::Path, time::Duration};
+
+use fantoccini::{Locator, key::Key};
+use support::{App, Home};
+
+/// A volume, three images and a model are brought up meanwhile.
+const DEPLOY_LIMIT: Duration = Duration::from_secs(300);
+
+#[tokio::test]
+async fn a_few_clicks_deploy_to_an_empty_cluster_and_the_panel_shows_what_runs() {
+    let kubeconfig = env::var("KUBECONFIG").expect("KUBECONFIG names a cluster");
+    let url = env::var("CLUSTER_URL").unwrap_or_else(|_| "http://127.0.0.1".to_owned());
+    let home = Home::new();
+    let app = home.open_with(&[("KUBECONFIG", &kubeconfig)]).await;
+    app.page.goto("tauri://localhost/cluster").await.unwrap();
+
+    click(&app, "(//*[@role='radiogroup'])[1]//*[@role='radio'][2]").await;
+    click(&app, "//*[@role='radio'][contains(., 'Already there')]").await;
+    let address = app.element("input[inputmode=url]").await;
+    address.send_keys(&format!("{}a{}{url}", char::from(Key::Control), char::from(Key::Control))).await.unwrap();
+    picture(&app, "deploy-form").await;
+    click(&app, "//button[@type='submit'][contains(., 'Deploy')]").await;
+    click(&app, "//button[normalize-space()='Apply']").await;
+    picture(&app, "deploying").await;
+    let done = "//h1[normalize-space()='Deployed'] | //*[@role='status'][contains(., 'Deployed')]";
+    app.page.wait().at_most(DEPLOY_LIMIT).for_element(Locator::XPath(done)).await.unwrap();
+    picture(&app, "deployed").await;
+
+    app.page.goto("tauri://localhost/cluster?view=overview").await.unwrap();
+    app.shows(&url).await;
+    app.shows("answers").await;
+    app.shows("2 of 2 ready").await;
+    picture(&app, "overview").await;
+    app.page.goto("tauri://localhost/cluster?view=pods").await.unwrap();
+    app.shows("postgres-0").await;
+    picture(&app, "pods").await;
+}
+
+async fn click(app: &App, path: &str) {
+    let element = app.page.wait().at_most(DEPLOY_LIMIT).for_element(Locator::XPath(path)).await;
+    element.unwrap_or_else(|error| panic!("{path} is not in the page: {error}")).click().await.unwrap();
+}
+
+/// Into the folder that PICTURES names, when someone wants to look at them.
+async fn picture(app: &App, name: &str) {
+    if let Ok(folder) = env::var("PICTURES") {
+        fs::write(Path::new(&folder).join(format!("{name}.png")), app.page.screenshot().await.unwrap()).unwrap();
+    }
+}
