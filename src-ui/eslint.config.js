@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
-const FEATURES = ['chat', 'cluster', 'conversations', 'models', 'settings'];
+const FEATURES = ['access', 'chat', 'cluster', 'conversations', 'models', 'settings'];
 
 const tauriOnlyInPlatform = {
   group: ['@tauri-apps/*'],

@@ -3,9 +3,9 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, Uri,
+        HeaderMap, HeaderName, HeaderValue, Method,
         header::{AUTHORIZATION, HOST, ORIGIN, RETRY_AFTER},
         uri::Authority,
     },
@@ -19,19 +19,20 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Paths that answer without a token: a probe has none, and a page must load before it can send one.
-fn is_public(path: &str) -> bool {
-    matches!(path, "/health" | "/readyz")
-        || !(path.starts_with("/api/") || path.starts_with("/v1/") || path == "/metrics")
+/// What answers without a token: a probe has none, and what no route names is a file of the UI, which must load before
+/// its page can ask for one. So a new route asks for the token until it is named here.
+fn is_public(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_none_or(|route| matches!(route.as_str(), "/health" | "/readyz"))
 }
 
 /// Refuse requests without the token, and requests that a page of another site makes a browser send.
 pub async fn check(State(config): State<Arc<Config>>, request: Request, next: Next) -> Result<Response> {
     let headers = request.headers();
-    check_host(&config, headers, request.uri())?;
-    check_origin(&config, headers)?;
+    let host = called_host(&request);
+    check_host(&config, host.as_ref())?;
+    check_origin(&config, headers, host.as_ref())?;
     // A browser asks for permission before the real request and sends no token with the question.
-    let needs_token = request.method() != Method::OPTIONS && !is_public(request.uri().path());
+    let needs_token = request.method() != Method::OPTIONS && !is_public(&request);
     if needs_token && let Some(token) = &config.access_token {
         check_token(headers, token)?;
     }
@@ -49,14 +50,20 @@ pub fn cors(config: &Config) -> CorsLayer {
         .expose_headers([HeaderName::from_static("x-request-id"), RETRY_AFTER])
 }
 
+/// The name and port that the client called: the Host header, in whose place HTTP/2 has a part of the address.
+fn called_host(request: &Request) -> Option<Authority> {
+    match request.headers().get(HOST) {
+        Some(host) => Authority::try_from(host.as_bytes()).ok(),
+        None => request.uri().authority().cloned(),
+    }
+}
+
 /// Against DNS rebinding: a server that listens on loopback answers to loopback names only.
-fn check_host(config: &Config, headers: &HeaderMap, uri: &Uri) -> Result<()> {
+fn check_host(config: &Config, host: Option<&Authority>) -> Result<()> {
     if !config.listen_addr.ip().is_loopback() {
         return Ok(());
     }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
-    let host = host.as_ref().or(uri.authority()).map(Authority::host);
-    match host {
+    match host.map(Authority::host) {
         Some(host) if is_loopback(host) || config.allowed_hosts.iter().any(|allowed| allowed == host) => Ok(()),
         _ => Err(Error::forbidden("this server answers to localhost only; see ALLOWED_HOSTS")),
     }
@@ -67,10 +74,14 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Browsers name the page that makes a request. It must be one of our own, or one that the settings allow.
-fn check_origin(config: &Config, headers: &HeaderMap) -> Result<()> {
-    let Some(origin) = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) else { return Ok(()) };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let same_site = origin.split_once("://").map(|(_, authority)| authority) == host;
+fn check_origin(config: &Config, headers: &HeaderMap, host: Option<&Authority>) -> Result<()> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    // A page without an origin of its own says `null`, which is nobody's name.
+    let same_site = match (origin.split_once("://"), host) {
+        (Some((_, called_from)), Some(host)) => *host == called_from,
+        _ => false,
+    };
     match same_site || config.allowed_origins.iter().any(|allowed| allowed == origin) {
         true => Ok(()),
         false => Err(Error::forbidden("pages of this origin may not call this server; see ALLOWED_ORIGINS")),

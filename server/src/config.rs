@@ -82,7 +82,8 @@ pub struct Config {
     #[arg(long, env)]
     pub ui_dir: Option<PathBuf>,
 
-    /// Bearer token that every request must carry; without it none is asked for.
+    /// Bearer token that every call of the API must carry, and that the UI asks its user for; the UI's files and the
+    /// probes `/health` and `/readyz` need none. Without it everybody may call.
     #[arg(long, env, hide_env_values = true)]
     pub access_token: Option<Secret>,
 

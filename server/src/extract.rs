@@ -1,6 +1,8 @@
 //! Bodies, paths and queries of requests. What cannot be used is answered with the field, or the line and column,
 //! that is wrong.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{
@@ -12,11 +14,14 @@ use axum::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 
 /// Serde repeats the offending value in its messages; of a long one the beginning is enough.
 const MAX_VALUE_CHARS: usize = 200;
+/// The whole body must be here by then. Without an end, bodies that stop coming would take every connection.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The ids in a path; one that is not a UUID is answered with 400.
 #[derive(FromRequestParts)]
@@ -48,8 +53,8 @@ impl From<QueryRejection> for Error {
 
 /// A JSON body, of a request or of an answer.
 ///
-/// As a request it fails with 415 for another content type (none at all is taken as JSON), with 413 above the body limit
-/// and with 400 for everything that is not a `T`.
+/// As a request it fails with 415 for another content type (none at all is taken as JSON), with 408 when it takes too
+/// long to come, with 413 above the body limit and with 400 for everything that is not a `T`.
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
@@ -58,9 +63,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         check_content_type(request.headers())?;
-        let body =
-            Bytes::from_request(request, state).await.map_err(|rejection| Error::of_status(rejection.status()))?;
-        parse(&body).map(Self)
+        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(body)) => parse(&body).map(Self),
+            Ok(Err(rejection)) => Err(Error::of_status(rejection.status())),
+            Err(_) => {
+                let message = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+                Err(Error { message, ..Error::of_status(StatusCode::REQUEST_TIMEOUT) })
+            }
+        }
     }
 }
 
@@ -132,7 +142,10 @@ fn in_plain_words(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use axum::body::Body;
+    use futures::{StreamExt, stream};
     use insta::assert_snapshot;
     use serde::Deserialize;
 
@@ -164,6 +177,15 @@ mod tests {
         }
         let request = request.body(Body::from(r#"{"pages":[]}"#)).unwrap();
         Json::<Letter>::from_request(request, &()).await.err().map(|error| error.status)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_coming_is_refused() {
+        let body = stream::iter([Ok::<_, Infallible>("{\"pages\":")]).chain(stream::pending());
+        let request = Request::post("/").body(Body::from_stream(body)).unwrap();
+        let error = Json::<Letter>::from_request(request, &()).await.unwrap_err();
+        assert_eq!(error.status, StatusCode::REQUEST_TIMEOUT);
+        assert_snapshot!(error.message, @"the body did not arrive within 30 s");
     }
 
     #[test]

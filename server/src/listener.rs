@@ -12,7 +12,8 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
+    time::{sleep, timeout},
 };
 use tower::ServiceExt;
 
@@ -25,7 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(state.config.max_connections as usize));
     let graceful = GracefulShutdown::new();
-    let builder = builder(state.config.header_timeout());
+    let header_timeout = state.config.header_timeout();
+    let builder = builder(header_timeout);
     tokio::pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -37,19 +39,28 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
             () = &mut stop => break,
         };
         let Some(stream) = without_delay(stream) else { continue };
-        let service = TowerToHyperService::new(router.clone().map_request(|request: Request<Incoming>| request));
+        let asked = Arc::new(Notify::new());
+        let has_asked = asked.clone();
+        let service = router.clone().map_request(move |request: Request<Incoming>| {
+            has_asked.notify_one();
+            request
+        });
+        let service = TowerToHyperService::new(service);
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection broke off");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(error, "a connection broke off");
+                },
+                () = silence(&asked, header_timeout) => tracing::debug!("a connection without a request was cut off"),
             }
             drop(permit);
         });
@@ -63,6 +74,14 @@ fn builder(header_timeout: Duration) -> Builder<TokioExecutor> {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
     builder
+}
+
+/// Ends when nothing was asked for in time. hyper's own timeout begins only when the first bytes have told the version
+/// of HTTP, and for HTTP/1 alone: whoever sends none, or nothing after HTTP/2's greeting, would keep a place for ever.
+async fn silence(asked: &Notify, limit: Duration) {
+    if timeout(limit, asked.notified()).await.is_ok() {
+        std::future::pending().await
+    }
 }
 
 fn without_delay(stream: TcpStream) -> Option<TcpStream> {

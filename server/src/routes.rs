@@ -12,7 +12,7 @@ mod v1;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::Response,
     routing::{get, post},
@@ -101,19 +101,37 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
-/// One log line and one count for each request, without its body.
+/// One log line and one count for each request, without its body. Probes ask every few seconds, so their lines are for
+/// debugging only.
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
+    let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let started = std::time::Instant::now();
-    let span = tracing::info_span!("request", request_id, %method, route);
+    let span = tracing::info_span!("request", request_id, method, route);
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(|| tracing::debug!(status, milliseconds, "answered"));
-    state.metrics.count_request(method.as_str(), &route, status);
+    span.in_scope(|| match route.as_str() {
+        "/health" | "/readyz" | "/metrics" => tracing::debug!(status, milliseconds, "answered"),
+        _ => tracing::info!(status, milliseconds, "answered"),
+    });
+    state.metrics.count_request(method, &route, status);
     response
+}
+
+/// A client may make methods up, and each would be a series of the metrics for ever.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
 }
 
 /// The schema of the whole HTTP surface; the UI's types and the API's tests are made from it.

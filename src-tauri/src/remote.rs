@@ -29,6 +29,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest body of a request, in bytes; the server has the same limit.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
+/// Where the page puts the token that the server elsewhere asks for. `authorization` holds the one of our own port.
+const SERVER_AUTHORIZATION: HeaderName = HeaderName::from_static("x-server-authorization");
 /// What of a request goes on. Our token, our origin and any cookie do not.
 const REQUEST_HEADERS: [HeaderName; 3] =
     [header::ACCEPT, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")];
@@ -100,8 +102,11 @@ fn router(config: Arc<Config>, remote: Remote) -> Router {
 async fn forward(State(remote): State<Remote>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let path_and_query = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = remote.client.request(method, remote.server.join(path_and_query));
-    let request = request.headers(only(&REQUEST_HEADERS, &headers)).body(body);
-    match request.send().await {
+    let mut onward = only(&REQUEST_HEADERS, &headers);
+    if let Some(token) = headers.get(SERVER_AUTHORIZATION) {
+        onward.insert(header::AUTHORIZATION, token.clone());
+    }
+    match request.headers(onward).body(body).send().await {
         Ok(answer) if answer.status().is_redirection() => {
             failure(format!("{} sends its visitors on to another address; enter that one", remote.server))
         }

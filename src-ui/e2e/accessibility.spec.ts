@@ -1,8 +1,9 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
-import type { Api } from './api';
+import { Api } from './api';
 import { expect, test } from './fixtures';
+import { Server } from './server';
 
 interface Screen {
   name: string;
@@ -12,6 +13,8 @@ interface Screen {
 }
 
 const conversation = (page: Page, id: string) => page.goto(`/c/${id}`).then(() => undefined);
+
+const REFUSED = { error: { code: 'unauthorized', message: 'this server asks for a bearer token' } };
 
 const SCREENS: Screen[] = [
   { name: 'new chat', open: (page) => page.goto('/').then(() => undefined) },
@@ -107,6 +110,14 @@ const SCREENS: Screen[] = [
     },
   },
   {
+    name: 'access token',
+    open: async (page) => {
+      await page.route('**/api/**', (route) => route.fulfill({ status: 401, json: REFUSED }));
+      await page.goto('/');
+      await expect(page.getByRole('dialog', { name: 'Access token' })).toBeVisible();
+    },
+  },
+  {
     name: 'missing chat',
     open: async (page) => {
       await page.goto('/c/01890000-0000-7000-8000-000000000000');
@@ -131,12 +142,57 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width: width ?? 1280, height: 820 });
       await open(page, id);
-      const { violations } = await new AxeBuilder({ page })
-        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-        .analyze();
-      expect(violations.map(({ id: rule, nodes }) => ({ rule, at: nodes.map((node) => node.html) }))).toEqual(
-        [],
-      );
+      await expectNothingFound(page);
     });
   }
+
+  test(`axe finds nothing on: answer that is being written, ${colorScheme}`, async ({ page, api, chat }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await chat.open(await api.conversation('Streaming', { temperature: 0, max_tokens: 4000 }));
+    await chat.send('Write a very long story about a lighthouse, with a list of its keepers.');
+    await chat.streamed(20);
+    await expectNothingFound(page);
+    await chat.stopButton.click();
+    await expect(chat.answers.last()).toContainText('You stopped this answer.');
+    await expectNothingFound(page);
+  });
+
+  test(`axe finds nothing on: answer that failed, ${colorScheme}`, async ({ page, chat }) => {
+    const server = await Server.start({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1', MODEL_NAME: 'absent' });
+    try {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.goto(server.url);
+      await chat.send('Are you there?');
+      await expect(chat.answers.last().getByRole('alert')).toBeVisible({ timeout: 60_000 });
+      await expectNothingFound(page);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test(`axe finds nothing on: answer that a crash interrupted, ${colorScheme}`, async ({ page, chat }) => {
+    let server = await Server.start();
+    try {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const id = await new Api(server.url).conversation('Power cut', { temperature: 0, max_tokens: 2000 });
+      await page.goto(`${server.url}/c/${id}`);
+      await chat.send('Write a very long story about a lighthouse and its keeper.');
+      await chat.streamed(120);
+      await server.kill();
+      await expect(chat.answers.last()).toContainText('Reconnecting…');
+      await expectNothingFound(page);
+      server = await server.startAgain();
+      await expect(chat.answers.last().getByRole('alert')).toBeVisible({ timeout: 30_000 });
+      await expectNothingFound(page);
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+async function expectNothingFound(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+    .analyze();
+  expect(violations.map(({ id: rule, nodes }) => ({ rule, at: nodes.map((node) => node.html) }))).toEqual([]);
 }

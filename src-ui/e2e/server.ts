@@ -24,7 +24,16 @@ export class Server {
     const program = process.env.FLOTILLA_BIN;
     if (!program) throw new Error('Set FLOTILLA_BIN to the flotilla program, or run `make test`.');
     const child = spawn(program, ['serve'], {
-      env: { ...process.env, DATA_DIR: dataDir, MODELS_DIR, UI_DIR, LISTEN_ADDR: address, ...settings },
+      // A line for each request would bury the tests' own.
+      env: {
+        RUST_LOG: 'warn',
+        ...process.env,
+        DATA_DIR: dataDir,
+        MODELS_DIR,
+        UI_DIR,
+        LISTEN_ADDR: address,
+        ...settings,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return new Server(await printedUrl(child), child, dataDir);

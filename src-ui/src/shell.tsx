@@ -4,7 +4,7 @@ import { useEffect } from 'react';
 import { Notices } from '@/components/notices';
 import { OpenLinkDialog } from '@/components/open-link';
 import { Dialog } from '@/components/ui/dialog';
-
+import { AccessTokenDialog } from '@/features/access/access-token-dialog';
 import { useMediaQuery } from '@/lib/use-media-query';
 
 import { Sidebar } from './sidebar';
@@ -39,6 +39,7 @@ export function Shell() {
         <Outlet />
       </main>
       <OpenLinkDialog />
+      <AccessTokenDialog />
       <Notices />
     </div>
   );

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::engine::{Engine, EngineError, PromptMessage, Role};
+use crate::engine::{Engine, EngineError, PromptMessage, PromptSize, Role};
 
 /// What the model was told of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -76,6 +76,8 @@ fn turns(messages: &[PromptMessage]) -> u32 {
 ///
 /// An engine that cannot measure a prompt gets all of [`newest`]; it refuses a prompt that is too long, and the
 /// caller then drops the oldest turn and tries again.
+///
+/// Measuring asks the engine, so the number of turns to drop is found by halving: fewer messages are never more tokens.
 pub async fn fit(
     engine: &dyn Engine,
     model: &str,
@@ -83,17 +85,41 @@ pub async fn fit(
     max_messages: u32,
     reply_tokens: Option<u32>,
 ) -> Result<(Vec<PromptMessage>, ContextReport), EngineError> {
-    let mut kept = newest(messages, max_messages as usize);
-    let mut context_length = None;
-    while let Some(size) = engine.measure(model, &kept).await? {
-        context_length = Some(size.context_length);
+    let newest = newest(messages, max_messages as usize);
+    let Some(size) = engine.measure(model, &newest).await? else {
+        let report = report(messages, &newest, max_messages, None);
+        return Ok((newest, report));
+    };
+    let leaves_room = |size: PromptSize| {
         let reply = reply_tokens.unwrap_or(DEFAULT_REPLY_TOKENS).min(size.context_length / 4);
-        if size.prompt_tokens + reply <= size.context_length || !drop_oldest(&mut kept) {
-            break;
+        size.prompt_tokens + reply <= size.context_length
+    };
+    let most = droppable(&newest);
+    let (mut too_few, mut enough) = (0, if leaves_room(size) { 0 } else { most });
+    while enough - too_few > 1 {
+        let middle = usize::midpoint(too_few, enough);
+        match engine.measure(model, &without_oldest(&newest, middle)).await? {
+            Some(size) if !leaves_room(size) => too_few = middle,
+            _ => enough = middle,
         }
     }
-    let report = report(messages, &kept, max_messages, context_length);
+    let kept = without_oldest(&newest, enough);
+    let report = report(messages, &kept, max_messages, Some(size.context_length));
     Ok((kept, report))
+}
+
+/// How often the oldest turn can be dropped until only the last message is left.
+fn droppable(messages: &[PromptMessage]) -> usize {
+    let mut kept = messages.to_vec();
+    std::iter::from_fn(|| drop_oldest(&mut kept).then_some(())).count()
+}
+
+fn without_oldest(messages: &[PromptMessage], count: usize) -> Vec<PromptMessage> {
+    let mut kept = messages.to_vec();
+    for _ in 0..count {
+        drop_oldest(&mut kept);
+    }
+    kept
 }
 
 /// The report for `kept` out of `messages`.
@@ -114,9 +140,51 @@ pub fn report(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use futures::executor::block_on;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::{ChatRequest, ChatStream, Model, Scripted};
+
+    /// Measures in words, and counts how often it is asked to.
+    struct Counting {
+        engine: Scripted,
+        measured: AtomicU32,
+    }
+
+    impl Counting {
+        fn new(context_length: u32) -> Self {
+            Self { engine: Scripted::new(vec![]).with_context_length(context_length), measured: AtomicU32::new(0) }
+        }
+
+        fn fits(&self, messages: &[PromptMessage], reply_tokens: u32) -> bool {
+            let size = block_on(self.engine.measure("scripted", messages)).unwrap().unwrap();
+            size.prompt_tokens + reply_tokens.min(size.context_length / 4) <= size.context_length
+        }
+    }
+
+    #[async_trait]
+    impl Engine for Counting {
+        async fn models(&self) -> Result<Vec<Model>, EngineError> {
+            self.engine.models().await
+        }
+
+        async fn ready(&self, model: &str) -> Result<(), EngineError> {
+            self.engine.ready(model).await
+        }
+
+        async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError> {
+            self.measured.fetch_add(1, Ordering::Relaxed);
+            self.engine.measure(model, messages).await
+        }
+
+        async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
+            self.engine.chat(request).await
+        }
+    }
 
     fn conversation() -> impl Strategy<Value = Vec<PromptMessage>> {
         let role = prop_oneof![Just(Role::User), Just(Role::Assistant), Just(Role::System)];
@@ -167,5 +235,28 @@ mod tests {
             prop_assert_eq!(turns(&kept), 1);
             prop_assert_eq!(kept.last(), messages.last());
         }
+
+        #[test]
+        fn no_more_turns_are_dropped_than_have_to_be(
+            messages in conversation(), context_length in 1u32..80, max in 1u32..30, reply in 1u32..40,
+        ) {
+            let engine = Counting::new(context_length);
+            let (kept, report) = block_on(fit(&engine, "scripted", &messages, max, Some(reply))).unwrap();
+            let mut expected = newest(&messages, max as usize);
+            while !engine.fits(&expected, reply) && drop_oldest(&mut expected) {}
+            prop_assert_eq!(&kept, &expected);
+            prop_assert_eq!(report.messages_sent, turns(&kept));
+            prop_assert_eq!(report.messages_sent + report.messages_left_out, turns(&messages));
+        }
+    }
+
+    #[test]
+    fn a_long_conversation_is_measured_a_few_times_only() {
+        let message = |role| PromptMessage { role, content: "word".to_owned() };
+        let conversation: Vec<_> = [Role::User, Role::Assistant].map(message).into_iter().cycle().take(1001).collect();
+        let engine = Counting::new(100);
+        let (kept, report) = block_on(fit(&engine, "scripted", &conversation, 2000, Some(10))).unwrap();
+        assert_eq!((kept.len(), report.messages_left_out), (89, 912));
+        assert!(engine.measured.into_inner() <= 10, "500 turns take nine halvings after the first look");
     }
 }

@@ -1,8 +1,9 @@
 use axum::{
     body::Body,
-    http::{HeaderName, Method, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, Version, header},
 };
-use flotilla::engine::Scripted;
+use flotilla::{engine::Scripted, routes::ApiDoc};
+use utoipa::OpenApi;
 
 use crate::support::{TestServer, request};
 
@@ -27,6 +28,35 @@ async fn with_a_token_every_api_path_asks_for_it_and_probes_do_not() {
     }
     assert_eq!(status(&server, "/health", &[]).await, StatusCode::OK);
     assert_eq!(status(&server, "/readyz", &[]).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn with_a_token_every_route_but_the_probes_asks_for_it() {
+    let server = TestServer::with_flags(Scripted::new(vec![]), &["--access-token", "s3cret"]).await;
+    let schema = serde_json::to_value(ApiDoc::openapi()).unwrap();
+    for (path, methods) in schema["paths"].as_object().unwrap() {
+        let expected = match path.as_str() {
+            "/health" | "/readyz" => StatusCode::OK,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        for method in methods.as_object().unwrap().keys() {
+            let request = request(method.to_uppercase().parse().unwrap(), &path.replace("{id}", "1"), Body::empty());
+            assert_eq!(server.send(request).await.status, expected, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_uis_files_load_without_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("index.html"), "<!doctype html>").unwrap();
+    let flags = ["--access-token", "s3cret", "--ui-dir", folder.path().to_str().unwrap()];
+    let server = TestServer::with_flags(Scripted::new(vec![]), &flags).await;
+    for path in ["/", "/index.html", "/c/0190"] {
+        let page = server.get(path).await;
+        assert_eq!((page.status, page.text().as_str()), (StatusCode::OK, "<!doctype html>"), "{path}");
+    }
+    assert_eq!(status(&server, "/api/models", &[]).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -66,6 +96,39 @@ async fn pages_of_other_origins_are_refused_unless_the_settings_allow_them() {
             StatusCode::FORBIDDEN,
             "{origin}"
         );
+    }
+}
+
+#[tokio::test]
+async fn over_http2_the_called_name_stands_in_the_address() {
+    let server = TestServer::answering(&["hi"]).await;
+    for (address, origin, expected) in [
+        ("http://localhost:8000", None, StatusCode::OK),
+        ("http://localhost:8000", Some("http://localhost:8000"), StatusCode::OK),
+        ("http://localhost:8000", Some("http://localhost:9999"), StatusCode::FORBIDDEN),
+        ("http://localhost:8000", Some("null"), StatusCode::FORBIDDEN),
+        ("http://evil.example", None, StatusCode::FORBIDDEN),
+        ("", None, StatusCode::FORBIDDEN),
+    ] {
+        let mut request = request(Method::GET, &format!("{address}/api/models"), Body::empty());
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().remove(header::HOST);
+        if let Some(origin) = origin {
+            request.headers_mut().insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        assert_eq!(server.send(request).await.status, expected, "from {origin:?} to {address:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_any_name_no_origin_is_our_own() {
+    // On an address that is not loopback no name is asked for, so the origin alone decides.
+    let server = TestServer::with_flags(Scripted::new(vec![]), &["--listen-addr", "0.0.0.0:0"]).await;
+    for origin in ["null", "http://evil.example"] {
+        let mut request = request(Method::GET, "/api/models", Body::empty());
+        request.headers_mut().remove(header::HOST);
+        request.headers_mut().insert(header::ORIGIN, origin.parse().unwrap());
+        assert_eq!(server.send(request).await.status, StatusCode::FORBIDDEN, "{origin}");
     }
 }
 

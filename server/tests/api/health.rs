@@ -42,6 +42,18 @@ async fn metrics_count_answers_and_tokens_and_hold_no_prompt() {
 }
 
 #[tokio::test]
+async fn made_up_methods_make_no_series_of_their_own() {
+    let server = TestServer::answering(&["hi"]).await;
+    for method in ["BREW", "WHEN"] {
+        let method = axum::http::Method::from_bytes(method.as_bytes()).unwrap();
+        server.send(crate::support::request(method, "/api/models", axum::body::Body::empty())).await;
+    }
+    let text = server.get("/metrics").await.text();
+    assert!(text.contains(r#"method="OTHER",route="/api/models",status="405"} 2"#), "{text}");
+    assert!(!text.contains("BREW"), "{text}");
+}
+
+#[tokio::test]
 async fn every_answer_carries_a_request_id_the_clients_own_when_it_sends_one() {
     let server = TestServer::new(Scripted::new(vec![])).await;
     assert!(!server.get("/health").await.headers["x-request-id"].is_empty());

@@ -10,7 +10,7 @@ async fn a_killed_server_loses_no_message_and_shows_the_answer_as_interrupted_wi
     let (id, turn) = server.send("count for me").await;
     // Two hundred words take a second, so what the journal must hold by now is far beyond the first ten.
     let read = server.read_until(&turn["run_id"], "word200 ").await;
-    server.kill();
+    server.kill().await;
 
     let server = Server::start(&data, "again", 0);
     let shown = server.get(&format!("/api/conversations/{id}")).await;
@@ -36,7 +36,7 @@ async fn a_finished_answer_survives_a_kill_right_after_its_last_event() {
     let server = Server::start(&data, "short and done", 0);
     let (id, turn) = server.send("quick").await;
     server.read_until(&turn["run_id"], "finished").await;
-    server.kill();
+    server.kill().await;
     let server = Server::start(&data, "", 0);
     let shown = server.get(&format!("/api/conversations/{id}")).await;
     assert_eq!(shown["messages"][1]["content"], "short and done");

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -8,14 +10,38 @@ use tokio::{
 
 use crate::support::Server;
 
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const EMPTY_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_headers_is_cut_off() {
+    assert_cut_off(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_is_cut_off() {
+    assert_cut_off(b"").await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_finish_http2s_greeting_is_cut_off() {
+    assert_cut_off(&HTTP2_PREFACE[..12]).await;
+}
+
+#[tokio::test]
+async fn an_http2_client_that_asks_for_nothing_is_cut_off() {
+    assert_cut_off(&[HTTP2_PREFACE, EMPTY_SETTINGS].concat()).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_has_asked_lives_longer_than_the_time_for_asking() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&folder.path().join("data"), "", 0);
-    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await.unwrap();
-    let mut rest = Vec::new();
-    timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.expect("cut off").unwrap();
+    // The answer takes two seconds, the header timeout is one.
+    let server = Server::start(&folder.path().join("data"), &"word ".repeat(200), 10);
+    let request = json!({ "model": "scripted", "messages": [{ "role": "user", "content": "hi" }] });
+    let (status, answer) = server.post("/v1/chat/completions", request).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["usage"]["completion_tokens"], 200);
 }
 
 #[tokio::test]
@@ -28,4 +54,14 @@ async fn half_a_request_does_not_hold_up_the_end() {
     server.terminate();
     assert!(server.ended().await.success());
     assert!(asked.elapsed() < Duration::from_secs(5));
+}
+
+/// Connect, send `bytes`, and see the server end the connection.
+async fn assert_cut_off(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), "", 0);
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut rest = Vec::new();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.expect("cut off").unwrap();
 }

@@ -1,4 +1,4 @@
-//! The real program as a process: killed, drained, starved of disk, and talked to badly.
+//! The real program as a process: killed, drained, starved of disk, talked to badly, and read in its log.
 
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
@@ -6,5 +6,6 @@
 mod disk_full;
 mod kill;
 mod listener;
+mod log;
 mod shutdown;
 mod support;

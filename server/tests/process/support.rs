@@ -1,20 +1,23 @@
 //! A `flotilla serve` of its own for each test, on a free port.
 
 use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    fs::{self, File},
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
 };
 
 use futures::StreamExt;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use tokio::{process::Child, time::timeout};
 
 pub struct Server {
     process: Child,
     pub url: String,
     pub client: Client,
+    log: PathBuf,
 }
 
 impl Server {
@@ -26,15 +29,19 @@ impl Server {
     /// The same through another program that runs the server in the end.
     pub fn start_by(mut command: Command, folder: &Path, script: &str, delay_ms: u32) -> Self {
         let script_file = folder.parent().unwrap().join("script.txt");
-        std::fs::write(&script_file, script).unwrap();
+        fs::write(&script_file, script).unwrap();
+        let log = folder.with_extension("log");
         command.arg("serve").args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1"]);
         command.arg("--data-dir").arg(folder).arg("--script").arg(script_file);
         command.args(["--script-delay-ms", &delay_ms.to_string()]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (output, stdout) = io::pipe().unwrap();
+        command.env_remove("RUST_LOG").stdout(stdout).stderr(File::create(&log).unwrap());
+        // The command holds the pipe's other end, so it has to go before the first line is waited for.
+        let process = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        Self { process, url, client: Client::new() }
+        Self { process, url, client: Client::new(), log }
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -68,33 +75,23 @@ impl Server {
         read
     }
 
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub async fn kill(mut self) {
+        self.process.kill().await.unwrap();
     }
 
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args(["-TERM", &self.process.id().unwrap().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// Wait for the program's end.
     pub async fn ended(mut self) -> ExitStatus {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the server does not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        timeout(Duration::from_secs(20), self.process.wait()).await.expect("the server does not end").unwrap()
     }
 }
 

@@ -1,5 +1,3 @@
-use fantoccini::Locator;
-
 use crate::support::Home;
 
 /// Notes in `window.lengths` how long the answer was each time it grew while it was being written.
@@ -48,14 +46,6 @@ async fn a_reload_in_the_middle_of_an_answer_loses_and_doubles_nothing() {
     let messages = app.stored_messages().await;
     assert_eq!(messages[1]["status"], "complete");
     assert_eq!(letters(&shown), letters(messages[1]["content"].as_str().unwrap()));
-}
-
-#[tokio::test]
-async fn the_cluster_tab_says_what_will_be_there() {
-    let home = Home::new();
-    let app = home.open().await;
-    app.page.wait().for_element(Locator::LinkText("Cluster")).await.unwrap().click().await.unwrap();
-    app.shows("No cluster yet").await;
 }
 
 /// What Markdown leaves alone.

@@ -45,6 +45,15 @@ async fn requests_go_on_without_what_belongs_to_this_computer() {
 }
 
 #[tokio::test]
+async fn the_servers_own_token_goes_on_in_the_place_of_ours() {
+    let whose = async |headers: HeaderMap| headers[header::AUTHORIZATION].to_str().unwrap().to_owned();
+    let loopback = in_front_of(Router::new().route("/api/models", get(whose))).await;
+    let request = ask(&loopback).get(format!("{}/api/models", loopback.base_url()));
+    let answer = request.header("x-server-authorization", "Bearer theirs").send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "Bearer theirs");
+}
+
+#[tokio::test]
 async fn an_answer_comes_through_piece_by_piece() {
     let (pieces, stream) = mpsc::unbounded_channel::<Result<Bytes, std::io::Error>>();
     let body = Arc::new(Mutex::new(Some(Body::from_stream(UnboundedReceiverStream::new(stream)))));

@@ -1,7 +1,9 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
+import { keepAccessToken, useAccessToken } from './access-token';
 import { request } from './client';
 import { ApiError, errorMessage } from './error';
+import { signIn } from './sign-in';
 
 function answerWith(response: Response | Error) {
   const fetch = vi.fn(() =>
@@ -78,5 +80,41 @@ describe('a request', () => {
   it('never shows what an unknown error says', () => {
     expect(errorMessage(new Error('secret internals'))).not.toContain('secret');
     expect(errorMessage(new ApiError('Shown.', { code: 'conflict' }))).toBe('Shown.');
+  });
+});
+
+describe('a server that asks for a token', () => {
+  afterEach(() => keepAccessToken(null));
+  const refuse = () => {
+    const error = { code: 'unauthorized', message: 'This server asks for a bearer token.' };
+    return answerWith(Response.json({ error }, { status: 401 }));
+  };
+  const sent = (fetch: ReturnType<typeof answerWith>) => {
+    const [, init] = fetch.mock.lastCall as unknown as [string, { headers: Headers }];
+    return init.headers.get('authorization');
+  };
+
+  it('is noticed when it refuses a request', async () => {
+    const fetch = refuse();
+    await failure(request('GET', '/api/models'));
+    expect(sent(fetch)).toBeNull();
+    expect(useAccessToken.getState().asked).toBe(true);
+  });
+
+  it('gets the token with every request once it has taken it', async () => {
+    answerWith(Response.json({}));
+    await signIn('sesame');
+    const fetch = answerWith(Response.json({}));
+    await request('GET', '/api/models');
+    expect(sent(fetch)).toBe('Bearer sesame');
+    expect(sessionStorage.getItem('flotilla.access-token')).toBe('sesame');
+    expect(localStorage).toHaveLength(0);
+  });
+
+  it('leaves the token before in place when it refuses another', async () => {
+    keepAccessToken('sesame');
+    refuse();
+    expect(await failure(signIn('barley'))).toMatchObject({ status: 401 });
+    expect(useAccessToken.getState()).toEqual({ token: 'sesame', asked: false });
   });
 });

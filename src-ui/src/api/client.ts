@@ -1,11 +1,16 @@
 import { platform } from '@/platform';
 
+import { useAccessToken } from './access-token';
 import { ApiError } from './error';
 
 interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
+  /** Lets the request outlive the page; its body may have 64 KiB then. */
+  keepalive?: boolean;
+  /** Instead of the one that is kept. */
+  accessToken?: string;
 }
 
 /** Sends a request and reads the JSON answer. Throws {@link ApiError}, or the signal's reason when aborted. */
@@ -28,7 +33,10 @@ export async function open(method: string, path: string, options: RequestOptions
   const { baseUrl, token } = await connection();
   const headers = new Headers(options.headers);
   if (token !== null) headers.set('authorization', `Bearer ${token}`);
-  const init: RequestInit = { method, headers, signal: options.signal ?? null };
+  const accessToken = options.accessToken ?? useAccessToken.getState().token;
+  if (accessToken !== null) headers.set(platform.accessTokenHeader, `Bearer ${accessToken}`);
+  const { keepalive = false, signal = null } = options;
+  const init: RequestInit = { method, headers, signal, keepalive };
   if (options.body !== undefined) {
     headers.set('content-type', 'application/json');
     init.body = JSON.stringify(options.body);
@@ -40,6 +48,10 @@ export async function open(method: string, path: string, options: RequestOptions
   } catch {
     options.signal?.throwIfAborted();
     throw ApiError.unreachable();
+  }
+  // A late refusal of the token before says nothing of the one that is kept now.
+  if (response.status === 401 && accessToken === useAccessToken.getState().token) {
+    useAccessToken.setState({ asked: true });
   }
   if (!response.ok) throw await ApiError.fromResponse(response);
   return response;

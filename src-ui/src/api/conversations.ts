@@ -27,8 +27,12 @@ export function createConversation(body: NewConversation & { id: string }): Prom
   return request('POST', '/api/conversations', { body });
 }
 
-export function changeConversation(id: string, body: ConversationChange): Promise<Conversation> {
-  return request('PATCH', `/api/conversations/${id}`, { body });
+export function changeConversation(
+  id: string,
+  body: ConversationChange,
+  { keepalive = false } = {},
+): Promise<Conversation> {
+  return request('PATCH', `/api/conversations/${id}`, { body, keepalive });
 }
 
 export function deleteConversation(id: string): Promise<void> {

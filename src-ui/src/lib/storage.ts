@@ -1,8 +1,8 @@
-/** `localStorage` that never throws: private windows and full disks lose convenience, not the page. */
-export const storage = {
+/** Web storage that never throws: private windows and full disks lose convenience, not the page. */
+const guarded = (area: () => Storage) => ({
   get(key: string): string | null {
     try {
-      return localStorage.getItem(PREFIX + key);
+      return area().getItem(PREFIX + key);
     } catch {
       return null;
     }
@@ -10,12 +10,17 @@ export const storage = {
   /** An empty or missing value removes the entry. */
   set(key: string, value: string | null): void {
     try {
-      if (value) localStorage.setItem(PREFIX + key, value);
-      else localStorage.removeItem(PREFIX + key);
+      if (value) area().setItem(PREFIX + key, value);
+      else area().removeItem(PREFIX + key);
     } catch {
       // Nothing to do: the value lives on in memory.
     }
   },
-};
+});
 
 const PREFIX = 'flotilla.';
+
+export const storage = guarded(() => localStorage);
+
+/** Forgotten when the tab is closed, and unknown to other tabs. */
+export const tabStorage = guarded(() => sessionStorage);

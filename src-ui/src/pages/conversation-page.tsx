@@ -32,7 +32,7 @@ function LoadedConversation({ data, target }: { data: ConversationWithMessages; 
   const { conversation } = data;
   const [settingsOpen, setSettingsOpen] = useState(false);
   const openSidebar = useSidebar((state) => state.show);
-  const change = useChatSettings(conversation.id);
+  const { change, saved } = useChatSettings(conversation.id);
   const title = formatTitle(conversation.title);
   const settings = { system_prompt: conversation.system_prompt, parameters: conversation.parameters ?? {} };
 
@@ -49,7 +49,7 @@ function LoadedConversation({ data, target }: { data: ConversationWithMessages; 
         onOpenSettings={() => setSettingsOpen(true)}
         onOpenSidebar={openSidebar}
       />
-      <ConversationView data={data} target={target} />
+      <ConversationView data={data} target={target} settingsSaved={saved} />
       <ChatSettingsPanel
         open={settingsOpen}
         onOpenChange={setSettingsOpen}

@@ -5,6 +5,8 @@ export interface Platform {
   capabilities: Capabilities;
   /** Where the API answers. Called once per page load. */
   connection(): Promise<Connection>;
+  /** The header in which the API reads the token that its user has entered. */
+  accessTokenHeader: string;
   /** The server this app talks to; `null` is this computer. Only with `capabilities.serverSwitch`. */
   serverChoice: {
     get(): Promise<string | null>;
@@ -27,6 +29,6 @@ export interface Capabilities {
 export interface Connection {
   /** Without a trailing slash; empty when the page and the API share an origin. */
   baseUrl: string;
-  /** Sent as a bearer token; `null` when the server asks for none. */
+  /** Sent as a bearer token; `null` when this place makes none of its own. */
   token: string | null;
 }

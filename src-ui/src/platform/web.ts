@@ -4,6 +4,7 @@ import type { Platform } from './types';
 export const platform: Platform = {
   capabilities: { cluster: false, serverSwitch: false },
   connection: () => Promise.resolve({ baseUrl: '', token: null }),
+  accessTokenHeader: 'authorization',
   serverChoice: {
     get: () => Promise.resolve(null),
     set: () => Promise.reject(new Error('A browser tab cannot switch servers.')),

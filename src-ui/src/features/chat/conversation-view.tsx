@@ -23,10 +23,16 @@ interface ConversationViewProps {
   data: ConversationWithMessages;
   /** A message to bring into view, on whichever branch it is. */
   target: string | null;
+  /** Resolves when the server knows the settings on screen; an answer waits for it. */
+  settingsSaved: () => Promise<void>;
 }
 
 /** A conversation that exists: its visible branch and the composer. Give it the conversation's id as `key`. */
-export function ConversationView({ data: { conversation, messages }, target }: ConversationViewProps) {
+export function ConversationView({
+  data: { conversation, messages },
+  target,
+  settingsSaved,
+}: ConversationViewProps) {
   const { id } = conversation;
   const unsent = useUnsentStore((state) => state.byScope[id] ?? null);
   const branch = useMemo(
@@ -42,8 +48,8 @@ export function ConversationView({ data: { conversation, messages }, target }: C
     () => contextBudget(conversation, branch, modelLimit),
     [conversation, branch, modelLimit],
   );
-  const actions = useThreadActionsFor(id);
-  const { send } = useSend(id);
+  const actions = useThreadActionsFor(id, settingsSaved);
+  const { send } = useSend(id, settingsSaved);
   useSettledRun(id, runId);
   useLatestAnswerShortcut();
 

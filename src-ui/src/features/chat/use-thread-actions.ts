@@ -15,14 +15,18 @@ import { addTurn, updateConversation } from './conversation-cache';
 import type { ThreadActions } from './thread-actions';
 import { newestLeaf } from './tree/branch';
 
-/** The thread's actions on a conversation that exists. */
-export function useThreadActionsFor(conversationId: string): ThreadActions {
+/** The thread's actions on a conversation that exists. New answers begin when its settings are saved. */
+export function useThreadActionsFor(
+  conversationId: string,
+  settingsSaved: () => Promise<void>,
+): ThreadActions {
   const queryClient = useQueryClient();
-  const { send, retry } = useSend(conversationId);
+  const { send, retry } = useSend(conversationId, settingsSaved);
 
   return useMemo(() => {
     const answerAgain = async (userMessageId: string) => {
       try {
+        await settingsSaved();
         addTurn(queryClient, await postRun(conversationId, { parent_id: userMessageId }));
       } catch (error) {
         notify(`No new answer was started. ${errorMessage(error)}`);
@@ -53,5 +57,5 @@ export function useThreadActionsFor(conversationId: string): ThreadActions {
       editUnsent: (unsent, content) => void retry({ ...unsent, id: uuidv7(), content }),
       discardUnsent: () => useUnsentStore.getState().remove(conversationId),
     };
-  }, [queryClient, conversationId, send, retry]);
+  }, [queryClient, conversationId, settingsSaved, send, retry]);
 }

@@ -60,7 +60,7 @@ beforeEach(() => {
 
 describe('sending a message', () => {
   const unsent = () => useUnsentStore.getState().byScope.conversation;
-  const render = () => renderHook(() => useSend('conversation'), { wrapper }).result;
+  const render = () => renderHook(() => useSend('conversation', () => Promise.resolve()), { wrapper }).result;
 
   it('shows the turn and its answer as the new head', async () => {
     serve((_, body) => turn(body));

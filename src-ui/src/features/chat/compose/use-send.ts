@@ -11,16 +11,20 @@ import { uuidv7 } from '@/lib/uuid';
 import { addTurn } from '../conversation-cache';
 import { NEW_CHAT, useUnsentStore, type Unsent } from './unsent';
 
-/** Sends a message into a conversation that exists. It stays in the unsent store until the server has it. */
-export function useSend(conversationId: string) {
+/**
+ * Sends a message into a conversation that exists, when its settings are saved: the answer is made with them. The
+ * message stays in the unsent store until the server has it.
+ */
+export function useSend(conversationId: string, settingsSaved: () => Promise<void>) {
   const queryClient = useQueryClient();
   const deliverHere = useCallback(
     (unsent: Unsent) =>
       deliver(conversationId, unsent, async () => {
+        await settingsSaved();
         addTurn(queryClient, await post(unsent));
         void queryClient.invalidateQueries({ queryKey: keys.conversationLists });
       }),
-    [conversationId, queryClient],
+    [conversationId, queryClient, settingsSaved],
   );
   const send = useCallback(
     (content: string, parentId: string | null) => deliverHere(newUnsent(conversationId, parentId, content)),

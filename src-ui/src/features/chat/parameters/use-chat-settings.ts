@@ -11,44 +11,62 @@ import type { ChatSettings } from './new-chat-settings';
 
 const SAVE_AFTER_MS = 400;
 
-/** Changes a conversation's settings: shown at once, saved when the typing pauses or the chat is left. */
-export function useChatSettings(conversationId: string): (change: Partial<ChatSettings>) => void {
+interface SettingsOfChat {
+  /** Shown at once, saved when the typing pauses or the chat is left. */
+  change: (change: Partial<ChatSettings>) => void;
+  /** Saves what waits. Resolves when the server has answered to every change so far, also with a failure. */
+  saved: () => Promise<void>;
+}
+
+/** Changes a conversation's settings. */
+export function useChatSettings(conversationId: string): SettingsOfChat {
   const queryClient = useQueryClient();
   const unsaved = useRef<{ change: Partial<ChatSettings>; timer: ReturnType<typeof setTimeout> } | null>(
     null,
   );
+  const saving = useRef(Promise.resolve());
 
-  const save = useCallback(async () => {
-    if (unsaved.current === null) return;
-    const { change, timer } = unsaved.current;
-    clearTimeout(timer);
-    unsaved.current = null;
-    try {
-      await changeConversation(conversationId, change);
-    } catch (error) {
-      notify(`The chat's settings were not saved. ${errorMessage(error)}`);
-      await queryClient.invalidateQueries({ queryKey: keys.conversation(conversationId) });
-    }
-  }, [queryClient, conversationId]);
+  const save = useCallback(
+    ({ leaving }: { leaving: boolean }): Promise<void> => {
+      if (unsaved.current === null) return saving.current;
+      const { change, timer } = unsaved.current;
+      clearTimeout(timer);
+      unsaved.current = null;
+      const put = async () => {
+        try {
+          await changeConversation(conversationId, change, { keepalive: leaving });
+        } catch (error) {
+          notify(`The chat's settings were not saved. ${errorMessage(error)}`);
+          await queryClient.invalidateQueries({ queryKey: keys.conversation(conversationId) });
+        }
+      };
+      // One after the other, so that the last change is the one that stays; a page that goes away cannot wait.
+      saving.current = leaving ? put() : saving.current.then(put);
+      return saving.current;
+    },
+    [queryClient, conversationId],
+  );
 
   useEffect(() => {
-    const saveNow = () => void save();
-    window.addEventListener('pagehide', saveNow);
+    const saveLeaving = () => void save({ leaving: true });
+    window.addEventListener('pagehide', saveLeaving);
     return () => {
-      window.removeEventListener('pagehide', saveNow);
-      saveNow();
+      window.removeEventListener('pagehide', saveLeaving);
+      void save({ leaving: false });
     };
   }, [save]);
 
-  return useCallback(
-    (change) => {
+  const change = useCallback(
+    (change: Partial<ChatSettings>) => {
       updateConversation(queryClient, conversationId, (conversation) => ({ ...conversation, ...change }));
       if (unsaved.current) clearTimeout(unsaved.current.timer);
       unsaved.current = {
         change: { ...unsaved.current?.change, ...change },
-        timer: setTimeout(() => void save(), SAVE_AFTER_MS),
+        timer: setTimeout(() => void save({ leaving: false }), SAVE_AFTER_MS),
       };
     },
     [queryClient, conversationId, save],
   );
+  const saved = useCallback(() => save({ leaving: false }), [save]);
+  return { change, saved };
 }
