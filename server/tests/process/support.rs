@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -66,6 +66,11 @@ impl Server {
             read.push_str(&String::from_utf8_lossy(&piece));
         }
         read
+    }
+
+    /// A path as this server sees it, when it has a mount namespace of its own.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}", self.process.id(), path.display()))
     }
 
     pub fn kill(mut self) {
