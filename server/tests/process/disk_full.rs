@@ -15,6 +15,11 @@ fn on_a_small_disk(data: &Path) -> Command {
     command
 }
 
+/// Write until there is no room left.
+fn fill(mut file: File) {
+    while file.write_all(&[0; 4096]).is_ok() {}
+}
+
 #[tokio::test]
 async fn on_a_full_disk_reads_go_on_and_writes_say_why_they_do_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -52,8 +57,7 @@ async fn an_answer_whose_end_meets_a_full_disk_is_kept_when_there_is_room_again(
     let run = &turn["run_id"];
     server.read_until(run, "word10 ").await;
     let filler = server.inside(&data.join("filler"));
-    let mut file = File::create(&filler).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
+    fill(File::create(&filler).unwrap());
 
     let read = server.read_until(run, "word99 ").await;
     assert!(read.contains("word99 "), "the followers read on: {read}");
