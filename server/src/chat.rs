@@ -11,9 +11,11 @@ pub mod turn;
 
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
+
 pub use self::{context::ContextReport, parameters::Parameters};
 use crate::{
-    engine::{ChatRequest, ChatStream, EngineError, Model, PromptMessage, with_timeouts},
+    engine::{self, ChatRequest, ChatStream, EngineError, Model, PromptMessage, with_timeouts},
     error::{Error, Result},
     state::AppState,
 };
@@ -23,6 +25,8 @@ pub struct Answer {
     pub model: String,
     pub context: ContextReport,
     pub stream: ChatStream,
+    /// Ends the answer in the engine while its stream is still read, for the token counts.
+    pub cancel: CancellationToken,
 }
 
 /// How the context is kept within the model's limits.
@@ -50,14 +54,15 @@ pub async fn answer(
         None => default_model(state).await?.id,
     };
     let asked = Instant::now();
-    let starting = start(state, &model, messages, parameters, trim);
+    let cancel = CancellationToken::new();
+    let starting = start(state, &model, messages, parameters, trim, &cancel);
     let (context, stream) = match tokio::time::timeout(state.config.first_token_timeout(), starting).await {
         Ok(started) => started?,
         Err(_) => return Err(EngineError::Timeout.into()),
     };
     let first = state.config.first_token_timeout().saturating_sub(asked.elapsed());
     let stream = with_timeouts(stream, first, state.config.token_timeout());
-    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model })
+    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
 }
 
 async fn start(
@@ -66,9 +71,15 @@ async fn start(
     messages: Vec<PromptMessage>,
     parameters: Parameters,
     trim: Trim,
+    cancel: &CancellationToken,
 ) -> Result<(ContextReport, ChatStream), EngineError> {
     let engine = state.engine.as_ref();
-    let request = |messages| ChatRequest { model: model.to_owned(), messages, parameters: parameters.clone() };
+    let request = |messages| ChatRequest {
+        model: model.to_owned(),
+        messages,
+        parameters: parameters.clone(),
+        cancel: cancel.clone(),
+    };
     if trim == Trim::Never {
         let report = ContextReport::untrimmed(&messages);
         return Ok((report, engine.chat(request(messages)).await?));
@@ -85,10 +96,52 @@ async fn start(
     }
 }
 
-/// The model that answers when a request names none.
+/// The model that answers when a request names none: the one of MODEL_NAME, and no other in its place.
 pub async fn default_model(state: &AppState) -> Result<Model> {
     let models = state.engine.models().await?;
-    models.into_iter().next().ok_or_else(|| {
-        EngineError::Unavailable("no model is installed: put a GGUF file into the models folder".to_owned()).into()
-    })
+    match (default_of(state, &models), &state.config.model_name) {
+        (Some(model), _) => Ok(model.clone()),
+        (None, Some(name)) => Err(Error::unknown_model(name)),
+        (None, None) => {
+            let message = "no model is installed: put a GGUF file into the models folder";
+            Err(EngineError::Unavailable(message.to_owned()).into())
+        }
+    }
+}
+
+/// The default among `models`, which are the engine's.
+pub fn default_of<'a>(state: &AppState, models: &'a [Model]) -> Option<&'a Model> {
+    match &state.config.model_name {
+        Some(name) => engine::resolve(models, name),
+        None => models.first(),
+    }
+}
+
+/// The full name of a model that is asked for, which must be there. When the engine cannot list its models the name is
+/// taken as it is, and the answer finds out.
+pub async fn resolve_model(state: &AppState, name: String) -> Result<String> {
+    check_text("model", &name)?;
+    match state.engine.models().await {
+        Ok(models) => match engine::resolve(&models, &name) {
+            Some(model) => Ok(model.id.clone()),
+            None => Err(Error::unknown_model(&name)),
+        },
+        Err(_) => Ok(name),
+    }
+}
+
+/// Refuses the character that PostgreSQL cannot keep; `param` is where the text stands in the request.
+pub fn check_text(param: &str, text: &str) -> Result<()> {
+    match text.contains(NUL) {
+        true => Err(Error::invalid(param, format!("{param} must not contain the character U+0000"))),
+        false => Ok(()),
+    }
+}
+
+const NUL: char = '\0';
+
+/// What a model says can be kept on every database.
+fn without_nul(mut text: String) -> String {
+    text.retain(|c| c != NUL);
+    text
 }

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 pub use flotilla_engine::protocol::{FinishReason, PromptMessage, Role, Timings, Usage};
 use futures::stream::BoxStream;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 pub use self::{
@@ -24,7 +25,7 @@ pub use self::{
     scripted::{Scripted, Step},
     timeout::with_timeouts,
 };
-use crate::{chat::Parameters, config::Config};
+use crate::{chat::Parameters, config::Config, models::full_name};
 
 /// Something that runs models.
 #[async_trait]
@@ -53,6 +54,8 @@ pub struct ChatRequest {
     pub model: String,
     pub messages: Vec<PromptMessage>,
     pub parameters: Parameters,
+    /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
+    pub cancel: CancellationToken,
 }
 
 /// The pieces of one answer; the last item is [`Delta::Done`] or an error.
@@ -103,6 +106,12 @@ pub struct Model {
     pub loaded: bool,
     /// One sentence on what the model is good for.
     pub description: Option<String>,
+}
+
+/// The model that `name` means: without a tag it may mean `:latest`.
+pub fn resolve<'a>(models: &'a [Model], name: &str) -> Option<&'a Model> {
+    let names = [name, &full_name(name)];
+    names.into_iter().find_map(|name| models.iter().find(|model| model.id == name))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use sea_orm::DbErr;
+use sea_orm::{DbErr, SqlErr};
 
 use crate::engine::EngineError;
 
@@ -110,6 +110,13 @@ impl From<EngineError> for Error {
 
 impl From<DbErr> for Error {
     fn from(cause: DbErr) -> Self {
+        // What two requests did at once is no failure of the database.
+        match (&cause, cause.sql_err()) {
+            (DbErr::RecordNotUpdated | DbErr::RecordNotFound(_), _)
+            | (_, Some(SqlErr::ForeignKeyConstraintViolation(_))) => return Self::not_found("conversation"),
+            (_, Some(SqlErr::UniqueConstraintViolation(_))) => return Self::conflict("this id is taken already"),
+            _ => {}
+        }
         let text = cause.to_string();
         tracing::error!(error = text, "the database failed");
         let message = if text.contains("disk is full") || text.contains("No space left") {

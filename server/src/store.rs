@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr,
     sqlx::{
+        Connection,
         postgres::PgAdvisoryLock,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
@@ -91,6 +92,17 @@ impl Store {
                     // With NORMAL the last commits before a power cut may be gone although a client was told otherwise.
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(ACQUIRE_TIMEOUT)
+            });
+            // When the disk is full SQLite itself rolls a transaction back. sqlx counts it as open still, and later commits
+            // on the connection would only end a savepoint: said to be kept, and lost. So it is not used again.
+            options.map_sqlx_sqlite_pool_opts(|options| {
+                options.after_release(|connection, _| {
+                    Box::pin(async move {
+                        // Its reply comes after a roll-back that may be under way.
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
             });
             Database::connect(options)
         };

@@ -115,6 +115,26 @@ impl Default for Sampling {
     }
 }
 
+/// What the fields of [`Sampling`] may be. The server refuses the rest by the request's field, the engine as a last check.
+pub mod limits {
+    use std::ops::RangeInclusive;
+
+    pub const TEMPERATURE: RangeInclusive<f32> = 0.0..=2.0;
+    pub const TOP_P: RangeInclusive<f32> = 0.0..=1.0;
+    pub const MIN_P: RangeInclusive<f32> = 0.0..=1.0;
+    /// llama.cpp divides by it, so it is never 0.
+    pub const REPEAT_PENALTY: RangeInclusive<f32> = 0.01..=2.0;
+    pub const FREQUENCY_PENALTY: RangeInclusive<f32> = -2.0..=2.0;
+    pub const PRESENCE_PENALTY: RangeInclusive<f32> = -2.0..=2.0;
+    pub const STOPS: usize = 8;
+    pub const STOP_BYTES: usize = 64;
+
+    /// Whether these can be the stop strings of a request.
+    pub fn are_stops(stops: &[String]) -> bool {
+        stops.len() <= STOPS && stops.iter().all(|stop| (1..=STOP_BYTES).contains(&stop.len()))
+    }
+}
+
 /// What the engine answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

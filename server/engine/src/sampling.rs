@@ -1,10 +1,12 @@
 //! Chooses the next token from the model's probabilities.
 
+use std::ops::RangeInclusive;
+
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::protocol::Sampling;
+use crate::protocol::{Sampling, limits};
 
 /// One request's way of choosing tokens; it remembers what it chose, for the penalties.
 #[derive(Debug)]
@@ -12,7 +14,6 @@ pub struct TokenSampler(LlamaSampler);
 
 /// How far back a repetition counts, prompt included; llama.cpp's usual value.
 const REPEAT_WINDOW: usize = 64;
-const MAX_STOPS: usize = 16;
 
 impl TokenSampler {
     /// `params` must have passed [`check`]; `context_length` in tokens.
@@ -60,24 +61,25 @@ const RANDOM_SEED: u32 = u32::MAX;
 
 /// `Err` is one sentence that names the first field that cannot be used.
 pub fn check(params: &Sampling) -> Result<(), String> {
-    let range = |name: &str, value: f32, min: f32, max: f32| match (min..=max).contains(&value) {
+    let within = |name: &str, value: f32, range: RangeInclusive<f32>| match range.contains(&value) {
         true => Ok(()),
-        false => Err(format!("`{name}` must be a number from {min} to {max}.")),
+        false => Err(format!("`{name}` must be a number from {} to {}.", range.start(), range.end())),
     };
-    range("temperature", params.temperature, 0.0, 100.0)?;
-    range("top_p", params.top_p, 0.0, 1.0)?;
-    range("min_p", params.min_p, 0.0, 1.0)?;
-    range("repeat_penalty", params.repeat_penalty, 0.01, 100.0)?;
-    range("frequency_penalty", params.frequency_penalty, -100.0, 100.0)?;
-    range("presence_penalty", params.presence_penalty, -100.0, 100.0)?;
+    within("temperature", params.temperature, limits::TEMPERATURE)?;
+    within("top_p", params.top_p, limits::TOP_P)?;
+    within("min_p", params.min_p, limits::MIN_P)?;
+    within("repeat_penalty", params.repeat_penalty, limits::REPEAT_PENALTY)?;
+    within("frequency_penalty", params.frequency_penalty, limits::FREQUENCY_PENALTY)?;
+    within("presence_penalty", params.presence_penalty, limits::PRESENCE_PENALTY)?;
     if params.top_k < 0 {
         return Err("`top_k` must be 0 or more.".into());
     }
     if params.max_tokens == Some(0) {
         return Err("`max_tokens` must be 1 or more.".into());
     }
-    if params.stop.len() > MAX_STOPS || params.stop.iter().any(String::is_empty) {
-        return Err(format!("`stop` must hold at most {MAX_STOPS} strings, none of them empty."));
+    if !limits::are_stops(&params.stop) {
+        let (count, bytes) = (limits::STOPS, limits::STOP_BYTES);
+        return Err(format!("`stop` must hold at most {count} strings of 1 to {bytes} bytes."));
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Sampling parameters as callers set them: everything optional, every range checked.
 
-use flotilla_engine::protocol::Sampling;
+use std::ops::RangeInclusive;
+
+use flotilla_engine::protocol::{Sampling, limits};
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::check_text;
 use crate::error::{Error, Result};
 
 /// How the next token is chosen; what is left out takes the engine's default.
@@ -28,7 +31,7 @@ pub struct Parameters {
     /// 1 or more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// Above 0, up to 2; 1 turns it off.
+    /// 0.01 to 2; 1 turns it off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_penalty: Option<f32>,
     /// -2 to 2.
@@ -42,24 +45,22 @@ pub struct Parameters {
     pub stop: Option<Vec<String>>,
 }
 
-const MAX_STOPS: usize = 8;
-const MAX_STOP_BYTES: usize = 64;
-
 impl Parameters {
     /// Refuses values out of range; `at` is where the parameters stand in the request: `parameters.` or nothing.
     pub fn check(&self, at: &str) -> Result<()> {
-        let within = |name: &str, value: Option<f32>, low: f32, high: f32| match value {
-            Some(value) if !(low..=high).contains(&value) => {
+        let within = |name: &str, value: Option<f32>, range: RangeInclusive<f32>| match value {
+            Some(value) if !range.contains(&value) => {
+                let (low, high) = (range.start(), range.end());
                 Err(Error::invalid(format!("{at}{name}"), format!("{name} must be between {low} and {high}")))
             }
             _ => Ok(()),
         };
-        within("temperature", self.temperature, 0.0, 2.0)?;
-        within("top_p", self.top_p, 0.0, 1.0)?;
-        within("min_p", self.min_p, 0.0, 1.0)?;
-        within("repeat_penalty", self.repeat_penalty, f32::MIN_POSITIVE, 2.0)?;
-        within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        within("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
+        within("temperature", self.temperature, limits::TEMPERATURE)?;
+        within("top_p", self.top_p, limits::TOP_P)?;
+        within("min_p", self.min_p, limits::MIN_P)?;
+        within("repeat_penalty", self.repeat_penalty, limits::REPEAT_PENALTY)?;
+        within("frequency_penalty", self.frequency_penalty, limits::FREQUENCY_PENALTY)?;
+        within("presence_penalty", self.presence_penalty, limits::PRESENCE_PENALTY)?;
         if self.top_k.is_some_and(|top_k| top_k < 0) {
             return Err(Error::invalid(format!("{at}top_k"), "top_k must be 0 or more"));
         }
@@ -67,11 +68,12 @@ impl Parameters {
             return Err(Error::invalid(format!("{at}max_tokens"), "max_tokens must be 1 or more"));
         }
         let stops = self.stop.as_deref().unwrap_or_default();
-        if stops.len() > MAX_STOPS || stops.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_BYTES) {
-            let message = format!("stop takes at most {MAX_STOPS} texts of 1 to {MAX_STOP_BYTES} bytes");
-            return Err(Error::invalid(format!("{at}stop"), message));
+        let stop = format!("{at}stop");
+        if !limits::are_stops(stops) {
+            let (count, bytes) = (limits::STOPS, limits::STOP_BYTES);
+            return Err(Error::invalid(stop, format!("stop takes at most {count} texts of 1 to {bytes} bytes")));
         }
-        Ok(())
+        stops.iter().try_for_each(|text| check_text(&stop, text))
     }
 
     /// The same for the own engine, its defaults filled in.

@@ -3,9 +3,11 @@
 //! It writes numbered events to memory, where followers on this server read them at once, and in batches to the
 //! journal, from which anyone replays them later. The terminal event goes out only after the message is committed.
 
+mod commit;
 mod follow;
 mod journal;
 mod recovery;
+mod stop;
 
 use std::{
     collections::HashMap,
@@ -24,14 +26,15 @@ use self::journal::JournalWriter;
 pub use self::{
     follow::follow,
     recovery::{LEASE, keep_leases, recover_abandoned},
+    stop::stop,
 };
-use super::{ContextReport, Parameters, Trim};
+use super::{Answer, ContextReport, Parameters, Trim, without_nul};
 use crate::{
     engine::{Completion, Delta, EngineError, PromptMessage},
     error::{Error, Result},
     state::AppState,
     store::{
-        self, Message, Run,
+        Message, Run,
         message::{Details, MessageError, Status},
         run::Outcome,
     },
@@ -76,7 +79,7 @@ impl RunEvent {
 /// The runs that this server is writing.
 pub struct Runs {
     /// This server process, in the rows of its runs.
-    pub(super) owner: Uuid,
+    pub owner: Uuid,
     live: Mutex<HashMap<Uuid, Arc<LiveRun>>>,
     tasks: TaskTracker,
     /// Ends all runs as interrupted: the last resort of a shutdown.
@@ -89,6 +92,22 @@ pub(super) struct LiveRun {
     /// How many events there are, for followers to wait on.
     count: watch::Sender<usize>,
     stop: CancellationToken,
+    /// No event follows: the writing has ended, with a terminal event unless its end could not be kept.
+    ended: CancellationToken,
+}
+
+/// A run's place among the live ones. It is given up however the writing ends, in a panic too.
+struct Place {
+    runs: Arc<Runs>,
+    run_id: Uuid,
+    live: Arc<LiveRun>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.runs.lock().remove(&self.run_id);
+        self.live.ended.cancel();
+    }
 }
 
 /// What a run needs besides its rows.
@@ -114,11 +133,11 @@ impl Runs {
     pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, prompt: Prompt) {
         let live = Arc::new(LiveRun::new());
         self.lock().insert(run.id, live.clone());
+        let place = Place { runs: state.runs.clone(), run_id: run.id, live };
         self.tasks.spawn(async move {
-            let run_id = run.id;
-            let terminal = write(&state, &live, run, message, prompt).await;
-            live.push(terminal);
-            state.runs.lock().remove(&run_id);
+            if let Some(terminal) = write(&state, &place.live, run, message, prompt).await {
+                place.live.push(terminal);
+            }
         });
     }
 
@@ -138,6 +157,11 @@ impl Runs {
         self.interrupt.cancel();
     }
 
+    /// The runs that are being written now.
+    fn live_ids(&self) -> Vec<Uuid> {
+        self.lock().keys().copied().collect()
+    }
+
     fn live(&self, run_id: Uuid) -> Option<Arc<LiveRun>> {
         self.lock().get(&run_id).cloned()
     }
@@ -149,7 +173,12 @@ impl Runs {
 
 impl LiveRun {
     fn new() -> Self {
-        Self { events: Mutex::default(), count: watch::Sender::new(0), stop: CancellationToken::new() }
+        Self {
+            events: Mutex::default(),
+            count: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        }
     }
 
     fn push(&self, event: RunEvent) {
@@ -174,42 +203,59 @@ struct Progress {
     completion: Option<Completion>,
 }
 
-/// Write the answer and commit it; returns the terminal event.
-async fn write(state: &AppState, live: &LiveRun, run: Run, message: Message, prompt: Prompt) -> RunEvent {
+/// Write the answer and commit it; returns the terminal event, or nothing when the end could not be kept.
+async fn write(state: &AppState, live: &LiveRun, run: Run, message: Message, prompt: Prompt) -> Option<RunEvent> {
     let journal = JournalWriter::spawn(state.store.clone(), run.id);
     let emit = |event: RunEvent| {
         journal.append(event.clone());
         live.push(event);
     };
     let mut progress = Progress::default();
+    let mut answer = None;
     let (status, error) = tokio::select! {
         biased;
         () = live.stop.cancelled() => (Status::Stopped, None),
+        () = stop::asked_elsewhere(state, run.id) => (Status::Stopped, None),
         () = state.runs.interrupt.cancelled() => (Status::Interrupted, Some(recovery::server_stopped())),
-        result = generate(state, prompt, &mut progress, emit) => match result {
+        result = generate(state, prompt, &mut answer, &mut progress, emit) => match result {
             Ok(()) => (Status::Complete, None),
             Err(error) => failure(error),
         },
     };
+    if status == Status::Stopped
+        && let Some(answer) = answer.take()
+    {
+        progress.completion = stop::cost(answer).await;
+    }
+    // An engine that is not asked any more computes no longer, whatever becomes of the writing below.
+    drop(answer);
     // The journal is complete before the message is, so a replay never ends with a gap.
     journal.close().await;
     let details = progress.details();
     let model = progress.model.or_else(|| message.model.clone());
     let outcome = Outcome { status, content: progress.text, error, model, details };
-    RunEvent::terminal(commit(state, &run, message, outcome).await)
+    commit::commit(state, &run, message, outcome).await.map(RunEvent::terminal)
 }
 
-/// Ask the engine and pass on what it says, until it is done or fails.
-async fn generate(state: &AppState, prompt: Prompt, progress: &mut Progress, emit: impl Fn(RunEvent)) -> Result<()> {
+/// Ask the engine and pass on what it says, until it is done or fails. The answer is left with the caller.
+async fn generate(
+    state: &AppState,
+    prompt: Prompt,
+    answer: &mut Option<Answer>,
+    progress: &mut Progress,
+    emit: impl Fn(RunEvent),
+) -> Result<()> {
     let asked = Instant::now();
     let Prompt { model, messages, parameters } = prompt;
-    let mut answer = super::answer(state, model.as_deref(), messages, parameters, Trim::Oldest).await?;
+    let started = super::answer(state, model.as_deref(), messages, parameters, Trim::Oldest).await?;
+    let answer = answer.insert(started);
     progress.model = Some(answer.model.clone());
     progress.context = Some(answer.context);
-    emit(RunEvent::Started { model: answer.model, context: answer.context });
+    emit(RunEvent::Started { model: answer.model.clone(), context: answer.context });
     while let Some(delta) = answer.stream.next().await {
         match delta? {
             Delta::Text(text) => {
+                let text = without_nul(text);
                 progress.time_to_first_token.get_or_insert_with(|| asked.elapsed());
                 progress.text.push_str(&text);
                 emit(RunEvent::Delta { text });
@@ -225,7 +271,7 @@ async fn generate(state: &AppState, prompt: Prompt, progress: &mut Progress, emi
 
 fn failure(error: Error) -> (Status, Option<MessageError>) {
     let status = if error.code == "engine_interrupted" { Status::Interrupted } else { Status::Error };
-    (status, Some(MessageError { code: error.code.to_owned(), message: error.message }))
+    (status, Some(MessageError { code: error.code.to_owned(), message: without_nul(error.message) }))
 }
 
 impl Progress {
@@ -243,45 +289,5 @@ impl Progress {
             tokens_per_second: completion.and_then(Completion::tokens_per_second),
             context: self.context?,
         })
-    }
-}
-
-/// Keep the end of the answer, trying again while the disk is full or the database away for a moment.
-async fn commit(state: &AppState, run: &Run, message: Message, outcome: Outcome) -> Message {
-    let mut pauses = [100, 500, 2000].map(Duration::from_millis).into_iter();
-    loop {
-        match state.store.finish_run(run, outcome.clone(), store::now()).await {
-            Ok(true) => return with_outcome(message, outcome),
-            // Another server took this one for dead and ended the run, or the conversation was deleted.
-            Ok(false) => {
-                let kept = state.store.message(message.id).await.ok().flatten();
-                return kept.unwrap_or_else(|| with_outcome(message, outcome));
-            }
-            Err(error) => match pauses.next() {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => {
-                    let Error { code, message: reason, .. } = error.into();
-                    let error = Some(MessageError { code: code.to_owned(), message: reason });
-                    return with_outcome(message, Outcome { status: Status::Error, error, ..outcome });
-                }
-            },
-        }
-    }
-}
-
-fn with_outcome(message: Message, outcome: Outcome) -> Message {
-    let Outcome { status, content, error, model, details } = outcome;
-    Message { status, content, error, model, details, ..message }
-}
-
-/// Stop a run, or fail when there is no such run. Stopping an ended run does nothing.
-pub async fn stop(state: &AppState, run_id: Uuid) -> Result<()> {
-    if state.runs.stop(run_id) {
-        return Ok(());
-    }
-    let run = state.store.run(run_id).await?.ok_or_else(|| Error::not_found("run"))?;
-    match run.status {
-        Status::Streaming => Err(Error::conflict("another server writes this answer; stop it there")),
-        _ => Ok(()),
     }
 }

@@ -1,11 +1,15 @@
 //! Starting a turn: a new message of the user, or another answer to one that is there.
 
 use chrono::{DateTime, Utc};
+use sea_orm::SqlErr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::run::{LEASE, Prompt};
+use super::{
+    check_text, resolve_model,
+    run::{LEASE, Prompt},
+};
 use crate::{
     engine::{PromptMessage, Role},
     error::{Error, Result},
@@ -47,13 +51,14 @@ pub async fn post_message(state: &AppState, conversation: Conversation, new: New
     if new.content.trim().is_empty() {
         return Err(Error::invalid("content", "content must not be empty"));
     }
+    check_text("content", &new.content)?;
     if new.content.len() > MAX_CONTENT_BYTES {
         return Err(Error::invalid("content", format!("content must be at most {MAX_CONTENT_BYTES} bytes")));
     }
     if let Some(id) = new.id
-        && let Some(sent) = state.store.message(id).await?
+        && let Some(turn) = sent_before(state, &conversation, id, new.parent_id, &new.content).await?
     {
-        return sent_before(state, &conversation, sent, &new).await;
+        return Ok(turn);
     }
     let mut branch = match new.parent_id {
         Some(parent) => branch(state, &conversation, parent).await?,
@@ -112,11 +117,11 @@ async fn start(
     model: Option<String>,
     is_new: IsNew,
 ) -> Result<Turn> {
-    let model = model.or(conversation.model);
-    if let Some(model) = &model {
-        check_model(state, model).await?;
-    }
-    let messages = prompt_messages(conversation.system_prompt, &branch);
+    let model = match model.or_else(|| conversation.model.clone()) {
+        Some(model) => Some(resolve_model(state, model).await?),
+        None => None,
+    };
+    let messages = prompt_messages(conversation.system_prompt.clone(), &branch);
     let Some(user_message) = branch.pop() else { return Err(Error::not_found("message")) };
     let now = just_after(user_message.created_at);
     let run_id = Uuid::now_v7();
@@ -140,6 +145,7 @@ async fn start(
         status: Status::Streaming,
         owner: state.runs.owner,
         lease_until: store::now() + LEASE,
+        stop_requested: false,
         created_at: now,
         finished_at: None,
     };
@@ -149,7 +155,17 @@ async fn start(
         run: run.clone(),
         title: conversation.title.is_empty().then(|| title(&user_message.content)),
     };
-    state.store.begin_turn(turn).await?;
+    if let Err(error) = state.store.begin_turn(turn).await {
+        // The same message was sent twice at once, and the other request was first.
+        let Message { id, parent_id, content, .. } = &user_message;
+        if is_new == IsNew::Yes
+            && matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+            && let Some(turn) = sent_before(state, &conversation, *id, *parent_id, content).await?
+        {
+            return Ok(turn);
+        }
+        return Err(error.into());
+    }
     let parameters = conversation.parameters.unwrap_or_default();
     let prompt = Prompt { model, messages, parameters };
     state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt);
@@ -165,9 +181,17 @@ async fn branch(state: &AppState, conversation: &Conversation, leaf: Uuid) -> Re
     Ok(branch)
 }
 
-/// The turn that an earlier request with the same message id started.
-async fn sent_before(state: &AppState, conversation: &Conversation, sent: Message, again: &NewMessage) -> Result<Turn> {
-    if sent.conversation_id != conversation.id || sent.content != again.content || sent.parent_id != again.parent_id {
+/// The turn that an earlier request with the same message id started, if there was one. A message that is not the same
+/// is a conflict.
+async fn sent_before(
+    state: &AppState,
+    conversation: &Conversation,
+    id: Uuid,
+    parent_id: Option<Uuid>,
+    content: &str,
+) -> Result<Option<Turn>> {
+    let Some(sent) = state.store.message(id).await? else { return Ok(None) };
+    if sent.conversation_id != conversation.id || sent.content != content || sent.parent_id != parent_id {
         return Err(Error::conflict("there is another message with this id"));
     }
     let answers = state.store.messages(conversation.id).await?;
@@ -175,17 +199,9 @@ async fn sent_before(state: &AppState, conversation: &Conversation, sent: Messag
     match answer {
         Some(assistant_message) if assistant_message.run_id.is_some() => {
             let run_id = assistant_message.run_id.unwrap_or_default();
-            Ok(Turn { user_message: sent, assistant_message, run_id })
+            Ok(Some(Turn { user_message: sent, assistant_message, run_id }))
         }
         _ => Err(Error::conflict("there is another message with this id")),
-    }
-}
-
-/// A model that is named must be there. When the engine cannot list its models the run finds out.
-async fn check_model(state: &AppState, model: &str) -> Result<()> {
-    match state.engine.models().await {
-        Ok(models) if !models.iter().any(|known| known.id == model) => Err(Error::unknown_model(model)),
-        _ => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use flotilla_engine::protocol::{ErrorCode, Event, LoadOptions, Prompt};
 use futures::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 pub use self::process::EngineCommand;
 use self::{
@@ -69,7 +70,14 @@ impl Local {
         let installed = local.catalogue.installed();
         let mut installed = installed.with_context(|| format!("MODELS_DIR {} cannot be read", folder.display()))?;
         local.put_default_first(&mut installed);
-        match installed.first() {
+        let default = installed.first();
+        if let Some(name) = &local.configured_default
+            && default.is_none_or(|default| default.name != *name)
+        {
+            tracing::warn!(name, folder = %folder.display(), "the model of MODEL_NAME is not installed");
+            return Ok(local);
+        }
+        match default {
             Some(default) => drop(local.residents().load(&default.name, local.launch(default))),
             None => tracing::warn!(folder = %folder.display(), "no model is installed"),
         }
@@ -160,7 +168,7 @@ impl Engine for Local {
         let (resident, place) = self.place(&request.model).await?;
         let process = resident.process().await?;
         let events = process.generate(Prompt::Messages(request.messages), request.parameters.sampling());
-        Ok(answer(events, place))
+        Ok(answer(events, place, request.cancel))
     }
 
     async fn shutdown(&self) {
@@ -172,11 +180,21 @@ impl Engine for Local {
 }
 
 /// The place is held as long as the stream.
-fn answer(mut events: Events, place: OwnedSemaphorePermit) -> ChatStream {
+fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationToken) -> ChatStream {
     stream! {
         let _place = place;
+        let mut cancelled = false;
         loop {
-            let item = match events.next().await {
+            let event = tokio::select! {
+                biased;
+                () = cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    events.cancel();
+                    continue;
+                }
+                event = events.next() => event,
+            };
+            let item = match event {
                 Some(Event::Text { text, .. }) => Ok(Delta::Text(text)),
                 Some(Event::Done { finish_reason, usage, timings, .. }) => {
                     Ok(Delta::Done(Completion { finish_reason, usage, timings }))

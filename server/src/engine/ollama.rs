@@ -97,7 +97,7 @@ impl Engine for Ollama {
         if !response.status().is_success() {
             return Err(refusal(response, &request.model).await);
         }
-        Ok(answer(lines(response)))
+        Ok(answer(lines(response)).take_until(request.cancel.cancelled_owned()).boxed())
     }
 }
 

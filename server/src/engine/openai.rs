@@ -93,7 +93,7 @@ impl Engine for OpenAi {
         if !response.status().is_success() {
             return Err(refusal(response, &request.model).await);
         }
-        Ok(answer(lines(response), started))
+        Ok(answer(lines(response), started).take_until(request.cancel.cancelled_owned()).boxed())
     }
 }
 

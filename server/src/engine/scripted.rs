@@ -12,6 +12,7 @@ use async_stream::stream;
 use async_trait::async_trait;
 use futures::StreamExt;
 use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, PromptMessage,
@@ -39,6 +40,17 @@ pub enum Step {
     Fail(fn() -> EngineError),
 }
 
+impl Step {
+    /// What comes before the step itself.
+    async fn pause(&self, delay: Duration) {
+        match self {
+            Self::Text(_) if !delay.is_zero() => sleep(delay).await,
+            Self::Wait(notify) => notify.notified().await,
+            Self::Text(_) | Self::Fail(_) => {}
+        }
+    }
+}
+
 impl Scripted {
     /// Recites the words of a text file, with SCRIPT_DELAY_MS before each.
     pub fn from_file(path: &Path, config: &Config) -> anyhow::Result<Self> {
@@ -46,10 +58,10 @@ impl Scripted {
         let words = script.split_inclusive(char::is_whitespace).map(|word| Step::Text(word.to_owned()));
         let mut scripted = Self::new(words.collect());
         scripted.delay = Duration::from_millis(config.script_delay_ms);
-        if let Some(model) = &config.model_name {
-            scripted.model.clone_from(model);
-        }
-        Ok(scripted)
+        Ok(match &config.model_name {
+            Some(model) => scripted.named(model),
+            None => scripted,
+        })
     }
 
     /// Recites `steps` without a delay, as the model `scripted`.
@@ -61,6 +73,13 @@ impl Scripted {
             context_length: None,
             last_request: Mutex::new(None),
         }
+    }
+
+    /// The same under another model's name.
+    #[must_use]
+    pub fn named(mut self, model: &str) -> Self {
+        model.clone_into(&mut self.model);
+        self
     }
 
     /// Measure prompts too, and refuse those of more than `context_length` words.
@@ -109,35 +128,43 @@ impl Engine for Scripted {
         self.check_model(&request.model)?;
         let prompt_tokens = count_words(&request.messages);
         let max_tokens = request.parameters.max_tokens.unwrap_or(u32::MAX);
+        let cancel = request.cancel.clone();
         *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
         if self.context_length.is_some_and(|context_length| prompt_tokens > context_length) {
             return Err(EngineError::ContextLengthExceeded);
         }
-        Ok(recite(Arc::clone(&self.steps), self.delay, prompt_tokens, max_tokens))
+        Ok(recite(Arc::clone(&self.steps), self.delay, prompt_tokens, max_tokens, cancel))
     }
 }
 
-fn recite(steps: Arc<[Step]>, delay: Duration, prompt_tokens: u32, max_tokens: u32) -> ChatStream {
+fn recite(
+    steps: Arc<[Step]>,
+    delay: Duration,
+    prompt_tokens: u32,
+    max_tokens: u32,
+    cancel: CancellationToken,
+) -> ChatStream {
     stream! {
         let started = Instant::now();
         let mut first_token = None;
         let mut completion_tokens = 0;
         let mut finish_reason = FinishReason::Stop;
         for step in steps.iter() {
+            if cancel.run_until_cancelled(step.pause(delay)).await.is_none() {
+                finish_reason = FinishReason::Cancelled;
+                break;
+            }
             match step {
                 Step::Text(_) if completion_tokens == max_tokens => {
                     finish_reason = FinishReason::Length;
                     break;
                 }
                 Step::Text(text) => {
-                    if !delay.is_zero() {
-                        sleep(delay).await;
-                    }
                     first_token.get_or_insert_with(Instant::now);
                     completion_tokens += 1;
                     yield Ok(Delta::Text(text.clone()));
                 }
-                Step::Wait(notify) => notify.notified().await,
+                Step::Wait(_) => {}
                 Step::Fail(error) => {
                     yield Err(error());
                     return;

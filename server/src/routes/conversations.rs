@@ -7,12 +7,15 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    chat::Parameters,
+    chat::{Parameters, check_text, resolve_model},
     dialect::own::ErrorBody,
     error::{Error, Result},
     extract::{Json, Path, Query},
     state::AppState,
-    store::{self, Conversation, Match, Message, conversation::Cursor},
+    store::{
+        self, Conversation, Match, Message,
+        conversation::{Change, Cursor},
+    },
 };
 
 const MAX_TITLE_BYTES: usize = 500;
@@ -69,6 +72,7 @@ pub async fn list(
         return Err(Error::invalid("limit", format!("limit must be between 1 and {MAX_PAGE}")));
     }
     if let Some(text) = query.filter(|text| !text.trim().is_empty()) {
+        check_text("query", &text)?;
         let found = state.store.search(text.trim(), limit).await?;
         let conversations = found.into_iter().map(|(found, place)| ConversationSummary::new(found, place)).collect();
         return Ok(Reply(ConversationList { conversations, next_cursor: None }));
@@ -111,6 +115,7 @@ pub struct NewConversation {
     responses(
         (status = 201, body = Conversation),
         (status = 400, body = ErrorBody),
+        (status = 404, description = "no such model", body = ErrorBody),
         (status = 409, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ))]
@@ -118,18 +123,24 @@ pub async fn create(
     State(state): State<AppState>,
     Json(new): Json<NewConversation>,
 ) -> Result<(StatusCode, Reply<Conversation>)> {
+    check(new.title.as_deref(), new.system_prompt.as_deref(), new.parameters.as_ref())?;
+    let model = match new.model {
+        Some(model) => Some(resolve_model(&state, model).await?),
+        None => None,
+    };
     let now = store::now();
     let conversation = Conversation {
         id: new.id.unwrap_or_else(Uuid::now_v7),
         title: new.title.unwrap_or_default(),
-        model: new.model,
+        // The store makes it from the title.
+        title_folded: String::new(),
+        model,
         system_prompt: new.system_prompt,
         parameters: new.parameters,
         head_id: None,
         created_at: now,
         updated_at: now,
     };
-    check(&conversation)?;
     if state.store.conversation(conversation.id).await?.is_some() {
         return Err(Error::conflict("there is another conversation with this id"));
     }
@@ -186,20 +197,25 @@ pub async fn update(
     Path(id): Path<Uuid>,
     Json(change): Json<ConversationChange>,
 ) -> Result<Reply<Conversation>> {
-    let mut conversation = find(&state, id).await?;
+    find(&state, id).await?;
     if let Some(head_id) = change.head_id {
         let head = state.store.message(head_id).await?;
         if head.is_none_or(|head| head.conversation_id != id) {
             return Err(Error::invalid("head_id", "head_id is not a message of this conversation"));
         }
-        conversation.head_id = Some(head_id);
     }
-    conversation.title = change.title.unwrap_or(conversation.title);
-    conversation.model = change.model.unwrap_or(conversation.model);
-    conversation.system_prompt = change.system_prompt.unwrap_or(conversation.system_prompt);
-    conversation.parameters = change.parameters.unwrap_or(conversation.parameters);
-    check(&conversation)?;
-    Ok(Reply(state.store.update_conversation(conversation).await?))
+    let ConversationChange { title, model, system_prompt, parameters, head_id } = change;
+    check(
+        title.as_deref(),
+        system_prompt.as_ref().and_then(Option::as_deref),
+        parameters.as_ref().and_then(Option::as_ref),
+    )?;
+    let model = match model {
+        Some(Some(model)) => Some(Some(resolve_model(&state, model).await?)),
+        cleared_or_left => cleared_or_left,
+    };
+    let change = Change { title, model, system_prompt, parameters, head_id };
+    Ok(Reply(state.store.update_conversation(id, change).await?))
 }
 
 /// Delete a conversation with its messages. An answer that is being written to it stops.
@@ -220,16 +236,16 @@ pub(super) async fn find(state: &AppState, id: Uuid) -> Result<Conversation> {
     state.store.conversation(id).await?.ok_or_else(|| Error::not_found("conversation"))
 }
 
-fn check(conversation: &Conversation) -> Result<()> {
-    if conversation.title.len() > MAX_TITLE_BYTES {
-        return Err(Error::invalid("title", format!("title must be at most {MAX_TITLE_BYTES} bytes")));
-    }
-    if conversation.system_prompt.as_ref().is_some_and(|prompt| prompt.len() > MAX_SYSTEM_PROMPT_BYTES) {
-        let message = format!("system_prompt must be at most {MAX_SYSTEM_PROMPT_BYTES} bytes");
-        return Err(Error::invalid("system_prompt", message));
-    }
-    match &conversation.parameters {
-        Some(parameters) => parameters.check("parameters."),
-        None => Ok(()),
+fn check(title: Option<&str>, system_prompt: Option<&str>, parameters: Option<&Parameters>) -> Result<()> {
+    check_length("title", title.unwrap_or_default(), MAX_TITLE_BYTES)?;
+    check_length("system_prompt", system_prompt.unwrap_or_default(), MAX_SYSTEM_PROMPT_BYTES)?;
+    parameters.map_or(Ok(()), |parameters| parameters.check("parameters."))
+}
+
+fn check_length(param: &str, text: &str, max_bytes: usize) -> Result<()> {
+    check_text(param, text)?;
+    match text.len() > max_bytes {
+        true => Err(Error::invalid(param, format!("{param} must be at most {max_bytes} bytes"))),
+        false => Ok(()),
     }
 }

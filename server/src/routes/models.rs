@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{dialect::own::ErrorBody, engine::Model, error::Result, state::AppState};
+use crate::{chat, dialect::own::ErrorBody, engine::Model, error::Result, state::AppState};
 
 #[derive(Serialize, ToSchema)]
 pub struct Models {
@@ -18,5 +18,5 @@ pub struct Models {
     responses((status = 200, body = Models), (status = 503, body = ErrorBody)))]
 pub async fn list(State(state): State<AppState>) -> Result<Json<Models>> {
     let models = state.engine.models().await?;
-    Ok(Json(Models { default: models.first().map(|model| model.id.clone()), models }))
+    Ok(Json(Models { default: chat::default_of(&state, &models).map(|model| model.id.clone()), models }))
 }

@@ -34,10 +34,16 @@ pub struct After {
     after: u64,
 }
 
+/// Databases count to here.
+fn is_event_number(number: &u64) -> bool {
+    i64::try_from(*number).is_ok()
+}
+
 /// The events of a run: those after `after` at once, then the others as they come.
 #[utoipa::path(get, path = "/api/runs/{id}/events", tag = "runs", params(After),
     responses(
         (status = 200, body = run::RunEvent, content_type = "text/event-stream"),
+        (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
     ))]
 pub async fn events(
@@ -51,8 +57,10 @@ pub async fn events(
             .to_str()
             .ok()
             .and_then(|value| value.parse().ok())
-            .ok_or_else(|| Error::invalid("Last-Event-ID", "Last-Event-ID must be a number"))?,
-        None => after,
+            .filter(is_event_number)
+            .ok_or_else(|| Error::invalid("Last-Event-ID", "Last-Event-ID must be the number of an event"))?,
+        None if is_event_number(&after) => after,
+        None => return Err(Error::invalid("after", "after must be the number of an event")),
     };
     let events = run::follow(&state, id, last_seen).await?;
     let encode = |(seq, event): (u64, run::RunEvent)| {
@@ -62,9 +70,9 @@ pub async fn events(
     Ok(sse::response(events.filter_map(move |event| std::future::ready(encode(event).ok()))))
 }
 
-/// Stop a run; what it has said so far is kept. Stopping an ended run does nothing.
+/// Stop a run, whichever server writes it; what it has said so far is kept. Stopping an ended run does nothing.
 #[utoipa::path(post, path = "/api/runs/{id}/stop", tag = "runs",
-    responses((status = 202), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+    responses((status = 202), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn stop(State(state): State<AppState>, Path(id): Path<Uuid>) -> Result<StatusCode> {
     run::stop(&state, id).await?;
     Ok(StatusCode::ACCEPTED)

@@ -15,10 +15,9 @@ use crate::{
         openai::{ChatCompletion, ChatCompletionRequest, ChunkWriter, ErrorBody, ModelList, ModelObject},
         sse,
     },
-    engine::{Delta, EngineError},
+    engine::{self, Delta, EngineError},
     error::{Error, Result},
     extract::Json,
-    models::full_name,
     state::AppState,
 };
 
@@ -43,8 +42,7 @@ pub async fn models(State(state): State<AppState>) -> Result<Json<ModelList>> {
 )]
 pub async fn model(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<ModelObject>> {
     let models = state.engine.models().await?;
-    let names = [&id, &full_name(&id)];
-    let model = names.into_iter().find_map(|name| models.iter().find(|model| model.id == *name));
+    let model = engine::resolve(&models, &id);
     Ok(Json(model.ok_or_else(|| Error::unknown_model(&id))?.clone().into()))
 }
 

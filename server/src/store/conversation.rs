@@ -1,7 +1,11 @@
 //! Conversations: a title, how the model is asked, and which branch was shown last.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::{NotSet, Set, Unchanged},
+    Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect,
+    entity::prelude::*,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,6 +22,9 @@ pub struct Model {
     pub id: Uuid,
     /// Empty until the first message gives it one or the user does.
     pub title: String,
+    /// The title in lower case, for the search; every change of the title sets it too.
+    #[serde(skip)]
+    pub title_folded: String,
     /// `None` asks the default model.
     pub model: Option<String>,
     pub system_prompt: Option<String>,
@@ -31,7 +38,30 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
-impl ActiveModelBehavior for ActiveModel {}
+#[async_trait::async_trait]
+impl ActiveModelBehavior for ActiveModel {
+    async fn before_save<C: ConnectionTrait>(mut self, _: &C, _insert: bool) -> Result<Self, DbErr> {
+        if let Set(title) | Unchanged(title) = &self.title {
+            self.title_folded = Set(folded(title));
+        }
+        Ok(self)
+    }
+}
+
+/// What the search compares titles by.
+pub(super) fn folded(title: &str) -> String {
+    title.to_lowercase()
+}
+
+/// What to change of a conversation. `None` leaves a field as it is, whatever others write to it meanwhile.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub title: Option<String>,
+    pub model: Option<Option<String>>,
+    pub system_prompt: Option<Option<String>>,
+    pub parameters: Option<Option<Parameters>>,
+    pub head_id: Option<Uuid>,
+}
 
 /// Where a page of the list begins: after this conversation, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,25 +95,30 @@ impl Store {
         Entity::find().filter(Column::Id.is_in(ids)).all(&self.read).await
     }
 
-    /// Conversations whose title contains `text`, newest first.
-    pub(super) async fn conversations_titled(&self, text: &str, limit: u64) -> Result<Vec<Conversation>, DbErr> {
-        let title = sea_orm::sea_query::Func::lower(Expr::col(Column::Title));
-        let pattern = format!("%{}%", text.to_lowercase().replace(['\\', '%', '_'], "_"));
-        Entity::find()
-            .filter(Expr::expr(title).like(pattern))
-            .order_by_desc(Column::UpdatedAt)
-            .limit(limit)
-            .all(&self.read)
-            .await
+    /// Conversations whose title contains every one of `words`, which are letters and digits only, newest first.
+    pub(super) async fn conversations_titled(&self, words: &[&str], limit: u64) -> Result<Vec<Conversation>, DbErr> {
+        let every_word =
+            words.iter().fold(Condition::all(), |all, word| all.add(Column::TitleFolded.contains(folded(word))));
+        Entity::find().filter(every_word).order_by_desc(Column::UpdatedAt).limit(limit).all(&self.read).await
     }
 
     pub async fn create_conversation(&self, conversation: Conversation) -> Result<Conversation, DbErr> {
         conversation.into_active_model().insert(&self.write).await
     }
 
-    /// Replace every field but the id.
-    pub async fn update_conversation(&self, conversation: Conversation) -> Result<Conversation, DbErr> {
-        conversation.into_active_model().reset_all().update(&self.write).await
+    /// Change what `change` names and nothing else. Fails with [`DbErr::RecordNotUpdated`] when it is not there.
+    pub async fn update_conversation(&self, id: Uuid, change: Change) -> Result<Conversation, DbErr> {
+        let Change { title, model, system_prompt, parameters, head_id } = change;
+        let change = ActiveModel {
+            id: Set(id),
+            title: title.map_or(NotSet, Set),
+            model: model.map_or(NotSet, Set),
+            system_prompt: system_prompt.map_or(NotSet, Set),
+            parameters: parameters.map_or(NotSet, Set),
+            head_id: head_id.map_or(NotSet, |head_id| Set(Some(head_id))),
+            ..Default::default()
+        };
+        change.update(&self.write).await
     }
 
     /// Delete it with its messages, runs and journals. `false` when it was not there.
@@ -92,7 +127,7 @@ impl Store {
     }
 }
 
-/// Move `id` to the top of the list and show the branch that ends at `head`.
+/// Move `id` to the top of the list and show the branch that ends at `head`. `title` becomes its title if it has none.
 pub(super) async fn touch(
     database: &impl ConnectionTrait,
     id: Uuid,
@@ -100,9 +135,16 @@ pub(super) async fn touch(
     title: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let mut change = ActiveModel { id: Set(id), head_id: Set(Some(head)), updated_at: Set(now), ..Default::default() };
-    if let Some(title) = title {
-        change.title = Set(title);
-    }
-    change.update(database).await.map(drop)
+    let change = ActiveModel { id: Set(id), head_id: Set(Some(head)), updated_at: Set(now), ..Default::default() };
+    change.update(database).await?;
+    let Some(title) = title else { return Ok(()) };
+    // The user may have given it a title since it was read.
+    Entity::update_many()
+        .col_expr(Column::TitleFolded, Expr::value(folded(&title)))
+        .col_expr(Column::Title, Expr::value(title))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Title.eq(""))
+        .exec(database)
+        .await
+        .map(drop)
 }

@@ -3,7 +3,10 @@
 //! A row holds the events `first_seq..=last_seq` as one JSON array. Deltas only: the end of a run is its message.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, FromJsonQueryResult, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set, FromJsonQueryResult, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    sea_query::OnConflict,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, run};
@@ -29,7 +32,8 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Store {
-    /// Add events to a run's journal; the first of them has the number `first_seq`.
+    /// Add events to a run's journal; the first of them has the number `first_seq`. Harmless to repeat after a reply that
+    /// was lost: the same row is written again, with what has been added to the batch since.
     pub async fn append_events(&self, run_id: Uuid, first_seq: u64, events: Vec<RunEvent>) -> Result<(), DbErr> {
         let last_seq = first_seq + events.len() as u64 - 1;
         let row = ActiveModel {
@@ -38,7 +42,10 @@ impl Store {
             last_seq: Set(last_seq as i64),
             events: Set(Batch(events)),
         };
-        Entity::insert(row).exec_without_returning(&self.write).await.map(drop)
+        let again = OnConflict::columns([Column::RunId, Column::FirstSeq])
+            .update_columns([Column::LastSeq, Column::Events])
+            .to_owned();
+        Entity::insert(row).on_conflict(again).exec_without_returning(&self.write).await.map(drop)
     }
 
     /// The events with a number above `after`, each with its number, in order.

@@ -70,8 +70,8 @@ pub struct MessageError {
     pub message: String,
 }
 
-/// What an answer cost and what the model was told. Token counts are missing when the engine could not report them,
-/// as after Stop.
+/// What an answer cost and what the model was told. Token counts are missing when the engine could not report them, as
+/// other servers do not after Stop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult, ToSchema)]
 pub struct Details {
     #[schema(value_type = Option<String>)]

@@ -1,13 +1,16 @@
 //! The tables, in the order in which they came to be. A released migration is never edited: add the next one.
 
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, prelude::Uuid};
 use sea_orm_migration::{prelude::*, schema::*};
+
+use super::conversation;
 
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Conversations)]
+        vec![Box::new(Conversations), Box::new(StopRequests), Box::new(FoldedTitles)]
     }
 }
 
@@ -92,6 +95,51 @@ impl MigrationTrait for Conversations {
             _ => POSTGRES_SEARCH,
         };
         manager.get_connection().execute_unprepared(search).await?;
+        Ok(())
+    }
+}
+
+/// Stop reaches a run on whichever server writes it.
+struct StopRequests;
+
+impl MigrationName for StopRequests {
+    fn name(&self) -> &str {
+        "m0002_stop_requests"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for StopRequests {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let column = boolean("stop_requested").default(false).to_owned();
+        manager.alter_table(Table::alter().table("runs").add_column(column).to_owned()).await
+    }
+}
+
+/// Titles in lower case, for the search: SQLite's `lower` knows ASCII only, and PostgreSQL's what its locale knows.
+struct FoldedTitles;
+
+impl MigrationName for FoldedTitles {
+    fn name(&self) -> &str {
+        "m0003_folded_titles"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for FoldedTitles {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let column = text("title_folded").default("").to_owned();
+        manager.alter_table(Table::alter().table("conversations").add_column(column).to_owned()).await?;
+        let database = manager.get_connection();
+        let titles = conversation::Entity::find().select_only().columns([conversation::Column::Id]);
+        let titles = titles.column(conversation::Column::Title).into_tuple::<(Uuid, String)>().all(database).await?;
+        for (id, title) in titles {
+            conversation::Entity::update_many()
+                .col_expr(conversation::Column::TitleFolded, Expr::value(conversation::folded(&title)))
+                .filter(conversation::Column::Id.eq(id))
+                .exec(database)
+                .await?;
+        }
         Ok(())
     }
 }

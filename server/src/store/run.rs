@@ -1,7 +1,7 @@
 //! Runs: one for each answer being written, with an owner whose lease says that it is still alive.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{IntoActiveModel, TransactionTrait, entity::prelude::*};
+use sea_orm::{ExprTrait, IntoActiveModel, TransactionTrait, entity::prelude::*};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,6 +28,9 @@ pub struct Model {
     /// When others may take the owner for dead.
     #[serde(skip)]
     pub lease_until: DateTime<Utc>,
+    /// Another server was asked to stop it; the owner looks here now and then.
+    #[serde(skip)]
+    pub stop_requested: bool,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
 }
@@ -104,26 +107,41 @@ impl Store {
         Ok(true)
     }
 
-    /// Say that this server is alive and still writes its runs.
-    pub async fn renew_leases(&self, owner: Uuid, until: DateTime<Utc>) -> Result<(), DbErr> {
+    /// Ask the owner of a run to stop it. `false` when it has ended already, or there is no such run.
+    pub async fn request_stop(&self, id: Uuid) -> Result<bool, DbErr> {
+        let asked = Entity::update_many()
+            .col_expr(Column::StopRequested, Expr::value(true))
+            .filter(Column::Id.eq(id))
+            .filter(Column::Status.eq(Status::Streaming))
+            .exec(&self.write)
+            .await?;
+        Ok(asked.rows_affected > 0)
+    }
+
+    /// Say that the owner of the runs `live` is alive and still writes them.
+    pub async fn renew_leases(&self, live: &[Uuid], until: DateTime<Utc>) -> Result<(), DbErr> {
         Entity::update_many()
             .col_expr(Column::LeaseUntil, Expr::value(until))
-            .filter(Column::Owner.eq(owner))
+            .filter(Column::Id.is_in(live.iter().copied()))
             .filter(Column::Status.eq(Status::Streaming))
             .exec(&self.write)
             .await
             .map(drop)
     }
 
-    /// Unfinished runs whose owner is dead: those of every other owner where this server is the only one,
-    /// else those with a lease that ended before `now`.
-    pub async fn abandoned_runs(&self, owner: Uuid, now: DateTime<Utc>) -> Result<Vec<Run>, DbErr> {
-        let unfinished = Entity::find().filter(Column::Status.eq(Status::Streaming)).filter(Column::Owner.ne(owner));
-        let abandoned = match self.is_sole_owner() {
-            true => unfinished,
-            false => unfinished.filter(Column::LeaseUntil.lt(now)),
-        };
-        abandoned.all(&self.read).await
+    /// Unfinished runs that nobody writes: those with a lease that ended before `now`, and where this server is the only
+    /// one, those of every other owner. `live` are the runs that `owner` does write, however old their leases are.
+    pub async fn abandoned_runs(&self, owner: Uuid, live: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Run>, DbErr> {
+        let mut abandoned = Column::LeaseUntil.lt(now);
+        if self.is_sole_owner() {
+            abandoned = abandoned.or(Column::Owner.ne(owner));
+        }
+        Entity::find()
+            .filter(Column::Status.eq(Status::Streaming))
+            .filter(Column::Id.is_not_in(live.iter().copied()))
+            .filter(abandoned)
+            .all(&self.read)
+            .await
     }
 
     /// Unfinished runs of a conversation, whoever writes them.

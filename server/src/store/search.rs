@@ -20,11 +20,15 @@ pub struct Match {
 const MAX_MATCHES: u64 = 300;
 
 impl Store {
-    /// Conversations whose title or messages hold every word of `text` (the last word may be a beginning),
-    /// newest first, each with its best message.
+    /// Conversations with a message that holds every word of `text` (the last word may be a beginning), or a title that
+    /// contains them all; newest first, each with its best message.
     pub async fn search(&self, text: &str, limit: u64) -> Result<Vec<(Conversation, Option<Match>)>, DbErr> {
-        let mut matches = self.matching_messages(text).await?;
-        let mut conversations = self.conversations_titled(text, limit).await?;
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut matches = self.matching_messages(&words).await?;
+        let mut conversations = self.conversations_titled(&words, limit).await?;
         let titled: Vec<Uuid> = conversations.iter().map(|conversation| conversation.id).collect();
         let mut others: Vec<Uuid> = matches.iter().map(|found| found.conversation_id).collect();
         others.retain(|id| !titled.contains(id));
@@ -41,11 +45,7 @@ impl Store {
         Ok(with_match.collect())
     }
 
-    async fn matching_messages(&self, text: &str) -> Result<Vec<Match>, DbErr> {
-        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        if words.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn matching_messages(&self, words: &[&str]) -> Result<Vec<Match>, DbErr> {
         let (sql, query) = match self.backend() {
             DbBackend::Sqlite => {
                 (SQLITE, words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ") + "*")

@@ -1,4 +1,6 @@
 use axum::http::StatusCode;
+use flotilla::engine::{Scripted, Step};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -88,6 +90,11 @@ async fn a_wrong_field_is_named() {
         (json!({ "head_id": "not a uuid" }), "head_id"),
         (json!({ "head_id": "01890000-0000-7000-8000-000000000000" }), "head_id"),
         (json!({ "title": "x".repeat(501) }), "title"),
+        (json!({ "title": "a\u{0}b" }), "title"),
+        (json!({ "system_prompt": "a\u{0}b" }), "system_prompt"),
+        (json!({ "model": "a\u{0}b" }), "model"),
+        (json!({ "parameters": { "stop": ["a\u{0}b"] } }), "parameters.stop"),
+        (json!({ "parameters": { "repeat_penalty": 0.001 } }), "parameters.repeat_penalty"),
     ];
     for (body, param) in cases {
         let response = server.patch(&path, body.clone()).await;
@@ -99,9 +106,9 @@ async fn a_wrong_field_is_named() {
 }
 
 #[tokio::test]
-async fn a_bad_limit_or_cursor_is_refused() {
+async fn a_bad_limit_cursor_or_query_is_refused() {
     let server = TestServer::answering(&["Hi"]).await;
-    for query in ["limit=0", "limit=-1", "limit=201", "limit=many", "cursor=nonsense"] {
+    for query in ["limit=0", "limit=-1", "limit=201", "limit=many", "cursor=nonsense", "query=a%00b"] {
         let response = server.get(&format!("/api/conversations?{query}")).await;
         assert_eq!(response.status, StatusCode::BAD_REQUEST, "{query}");
         assert!(response.json()["error"]["message"].is_string(), "{query}");
@@ -117,4 +124,58 @@ async fn an_unknown_or_malformed_id_is_not_found() {
     let malformed = server.get("/api/conversations/7").await;
     assert!(malformed.status.is_client_error());
     assert!(malformed.json()["error"]["message"].is_string());
+}
+
+#[tokio::test]
+async fn a_title_that_is_given_while_the_first_message_is_sent_stays_and_so_does_the_branch() {
+    let server = TestServer::answering(&["Aye"]).await;
+    for _ in 0..20 {
+        let id = server.conversation().await;
+        let path = format!("/api/conversations/{id}");
+        let messages = format!("{path}/messages");
+        let (renamed, sent) = tokio::join!(
+            server.patch(&path, json!({ "title": "Ships" })),
+            server.post(&messages, json!({ "content": "Ahoy" })),
+        );
+        assert_eq!((renamed.status, sent.status), (StatusCode::OK, StatusCode::ACCEPTED));
+        let shown = server.get(&path).await.json();
+        assert_eq!(shown["conversation"]["title"], "Ships");
+        assert_eq!(shown["conversation"]["head_id"], sent.json()["assistant_message"]["id"]);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_model_is_refused_by_name() {
+    let server = TestServer::answering(&["Hi"]).await;
+    let id = server.conversation().await;
+    let unknown = json!({ "model": "no-such-model" });
+    let answers = [
+        server.post("/api/conversations", unknown.clone()).await,
+        server.patch(&format!("/api/conversations/{id}"), unknown).await,
+    ];
+    for response in answers {
+        assert_eq!(response.status, StatusCode::NOT_FOUND);
+        assert_eq!(response.json()["error"]["code"], "model_not_found");
+        assert!(response.json()["error"]["message"].as_str().unwrap().contains("no-such-model"));
+    }
+}
+
+#[tokio::test]
+async fn a_model_without_a_tag_is_the_latest() {
+    let engine = Scripted::new(vec![Step::Text("Hi".to_owned())]).named("qwen2.5:latest");
+    let server = TestServer::new(engine).await;
+    let conversation = server.post("/api/conversations", json!({ "model": "qwen2.5" })).await.json();
+    assert_eq!(conversation["model"], "qwen2.5:latest");
+    let turn = server.turn(conversation["id"].as_str().unwrap(), None, "Ahoy").await;
+    assert_eq!(turn["assistant_message"]["content"], "Hi");
+}
+
+#[tokio::test]
+async fn of_those_that_make_a_conversation_with_one_id_at_once_one_does() {
+    let server = TestServer::answering(&["Hi"]).await;
+    let new = json!({ "id": uuid::Uuid::now_v7() });
+    let answers = join_all((0..8).map(|_| server.post("/api/conversations", new.clone()))).await;
+    let made = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
+    let refused = answers.iter().filter(|answer| answer.status == StatusCode::CONFLICT).count();
+    assert_eq!((made, refused), (1, 7));
 }

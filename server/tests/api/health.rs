@@ -63,3 +63,18 @@ async fn every_answer_carries_a_request_id_the_clients_own_when_it_sends_one() {
     assert_eq!(response.headers["x-request-id"], "mine");
     assert_eq!(response.json()["error"]["request_id"], "mine");
 }
+
+#[tokio::test]
+async fn a_model_name_that_is_not_installed_is_unready_and_no_other_model_answers_instead() {
+    let server = TestServer::with_flags(Scripted::new(vec![]), &["--model-name", "absent"]).await;
+    let response = server.get("/readyz").await;
+    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.json()["reason"].as_str().unwrap().contains("absent"), "{}", response.text());
+    let question = json!({ "messages": [{ "role": "user", "content": "hi" }] });
+    for path in ["/v1/chat/completions", "/api/chat"] {
+        let answer = server.post(path, question.clone()).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.text().contains("model 'absent' not found"), "{}", answer.text());
+    }
+    assert_eq!(server.get("/api/models").await.json()["default"], json!(null));
+}

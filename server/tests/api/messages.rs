@@ -1,5 +1,6 @@
 use axum::http::StatusCode;
 use flotilla::engine::{EngineError, Role, Scripted, Step};
+use futures::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -135,6 +136,7 @@ async fn bad_messages_are_refused_by_field() {
         (json!({ "content": "hi", "parent_id": "01890000-0000-7000-8000-000000000000" }), "parent_id"),
         (json!({ "content": "hi", "role": "system" }), "role"),
         (json!({ "content": "x".repeat(600_000) }), "content"),
+        (json!({ "content": "a\u{0}b" }), "content"),
     ];
     for (body, param) in cases {
         let response = server.post(&path, body).await;
@@ -191,4 +193,31 @@ async fn an_engine_that_dies_in_the_middle_leaves_the_text_so_far() {
     assert_eq!(broken["status"], "interrupted");
     assert_eq!(broken["content"], "Half an ");
     assert_eq!(broken["error"]["code"], "engine_interrupted");
+}
+
+#[tokio::test]
+async fn the_same_message_sent_many_times_at_once_is_one_turn() {
+    let server = TestServer::answering(&["Aye"]).await;
+    let id = server.conversation().await;
+    let path = format!("/api/conversations/{id}/messages");
+    let body = json!({ "id": Uuid::now_v7(), "content": "Ahoy" });
+    let sent = join_all((0..8).map(|_| server.post(&path, body.clone()))).await;
+    let statuses: Vec<_> = sent.iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [StatusCode::ACCEPTED; 8]);
+    let runs: Vec<_> = sent.iter().map(|response| response.json()["run_id"].clone()).collect();
+    assert!(runs.iter().all(|run| *run == runs[0]), "{runs:?}");
+    let shown = server.get(&format!("/api/conversations/{id}")).await.json();
+    assert_eq!(shown["messages"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_character_that_postgresql_cannot_keep_is_kept_without_it() {
+    let server = TestServer::answering(&["Hel\u{0}lo", "\u{0}"]).await;
+    let id = server.conversation().await;
+    let turn = server.turn(&id, None, "Ahoy").await;
+    assert_eq!(turn["assistant_message"]["status"], "complete");
+    assert_eq!(turn["assistant_message"]["content"], "Hello");
+    let run = turn["run_id"].as_str().unwrap().to_owned();
+    let server = server.restarted(Scripted::new(vec![])).await;
+    assert_eq!(server.run_events(&run, 1).await[0].1["text"], "Hello");
 }

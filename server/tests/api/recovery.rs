@@ -18,6 +18,10 @@ use crate::support::TestServer;
 
 /// What a server leaves behind that was killed in the middle of an answer.
 async fn half_an_answer(server: &TestServer, lease: TimeDelta) -> (Uuid, Uuid) {
+    half_an_answer_of(server, Uuid::now_v7(), lease).await
+}
+
+async fn half_an_answer_of(server: &TestServer, owner: Uuid, lease: TimeDelta) -> (Uuid, Uuid) {
     let conversation_id: Uuid = server.conversation().await.parse().unwrap();
     let now = Utc::now();
     let (user_id, message_id, run_id) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
@@ -42,8 +46,9 @@ async fn half_an_answer(server: &TestServer, lease: TimeDelta) -> (Uuid, Uuid) {
             conversation_id,
             message_id,
             status: Status::Streaming,
-            owner: Uuid::now_v7(),
+            owner,
             lease_until: now + lease,
+            stop_requested: false,
             created_at: now,
             finished_at: None,
         },
@@ -93,4 +98,24 @@ async fn recovering_twice_changes_nothing_the_second_time() {
     let first = server.state.store.message(message_id).await.unwrap();
     recover_abandoned(&server.state).await;
     assert_eq!(server.state.store.message(message_id).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_run_that_its_own_server_does_not_write_is_ended_when_its_lease_is_over() {
+    let server = TestServer::new(Scripted::new(vec![])).await;
+    let (lost, _) = half_an_answer_of(&server, server.state.runs.owner, TimeDelta::seconds(-1)).await;
+    let (starting, _) = half_an_answer_of(&server, server.state.runs.owner, TimeDelta::seconds(60)).await;
+    recover_abandoned(&server.state).await;
+    assert_eq!(server.state.store.run(lost).await.unwrap().unwrap().status, Status::Interrupted);
+    assert_eq!(server.state.store.run(starting).await.unwrap().unwrap().status, Status::Streaming);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_written_again_after_a_lost_reply_stands_there_once_and_whole() {
+    let server = TestServer::new(Scripted::new(vec![])).await;
+    let (run_id, _) = half_an_answer(&server, TimeDelta::seconds(60)).await;
+    let delta = |text: &str| RunEvent::Delta { text: text.to_owned() };
+    server.state.store.append_events(run_id, 3, vec![delta("two "), delta("three")]).await.unwrap();
+    let events = server.state.store.events(run_id, 1).await.unwrap();
+    assert_eq!(events, [(2, delta("one ")), (3, delta("two ")), (4, delta("three"))]);
 }

@@ -1,13 +1,13 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     http::{Method, StatusCode, header},
 };
 use flotilla::engine::{Scripted, Step};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::support::{TestServer, events, request};
 
@@ -25,6 +25,15 @@ async fn paused_server() -> (TestServer, Arc<Notify>) {
 async fn start(server: &TestServer) -> Value {
     let id = server.conversation().await;
     server.post(&format!("/api/conversations/{id}/messages"), json!({ "content": "count" })).await.json()
+}
+
+/// Read a paused answer until it pauses.
+async fn until_one(stream: &mut (impl Stream<Item = String> + Unpin)) -> String {
+    let mut seen = String::new();
+    while !seen.contains("one ") {
+        seen.push_str(&stream.next().await.unwrap());
+    }
+    seen
 }
 
 fn deltas(events: &[(u64, Value)]) -> String {
@@ -49,10 +58,7 @@ async fn a_follower_that_comes_back_in_the_middle_misses_nothing_and_sees_nothin
     let turn = start(&server).await;
     let path = format!("/api/runs/{}/events", turn["run_id"].as_str().unwrap());
     let mut before = server.stream(request(Method::GET, &path, Body::empty())).await;
-    let mut seen = String::new();
-    while !seen.contains("one ") {
-        seen.push_str(&before.next().await.unwrap());
-    }
+    let seen = until_one(&mut before).await;
     drop(before);
     let seen = events(&seen);
     go_on.notify_one();
@@ -82,10 +88,7 @@ async fn stop_keeps_what_was_said() {
     let run = turn["run_id"].as_str().unwrap();
     let path = format!("/api/runs/{run}/events");
     let mut stream = server.stream(request(Method::GET, &path, Body::empty())).await;
-    let mut seen = String::new();
-    while !seen.contains("one ") {
-        seen.push_str(&stream.next().await.unwrap());
-    }
+    let mut seen = until_one(&mut stream).await;
     assert_eq!(server.post(&format!("/api/runs/{run}/stop"), json!({})).await.status, StatusCode::ACCEPTED);
     while let Some(piece) = stream.next().await {
         seen.push_str(&piece);
@@ -95,6 +98,20 @@ async fn stop_keeps_what_was_said() {
     assert_eq!(last["message"]["status"], "stopped");
     assert_eq!(last["message"]["content"], "one ");
     assert_eq!(last["message"]["model"], "scripted");
+}
+
+#[tokio::test]
+async fn a_stopped_answer_says_what_it_has_cost() {
+    let (server, _go_on) = paused_server().await;
+    let turn = start(&server).await;
+    let run = turn["run_id"].as_str().unwrap();
+    let path = format!("/api/runs/{run}/events");
+    until_one(&mut server.stream(request(Method::GET, &path, Body::empty())).await).await;
+    server.post(&format!("/api/runs/{run}/stop"), json!({})).await;
+    let (_, last) = server.run_events(run, 0).await.pop().unwrap();
+    let details = &last["message"]["details"];
+    assert_eq!((&details["prompt_tokens"], &details["completion_tokens"]), (&json!(1), &json!(1)));
+    assert_eq!(details["finish_reason"], "cancelled");
 }
 
 #[tokio::test]
@@ -162,4 +179,93 @@ async fn deleting_a_conversation_stops_its_answer() {
     let id = turn["user_message"]["conversation_id"].as_str().unwrap();
     assert_eq!(server.delete(&format!("/api/conversations/{id}")).await.status, StatusCode::NO_CONTENT);
     server.state.runs.finished().await;
+}
+
+#[tokio::test]
+async fn a_follower_ahead_of_the_run_hears_its_end() {
+    let (server, go_on) = paused_server().await;
+    let turn = start(&server).await;
+    let run = turn["run_id"].as_str().unwrap();
+    let path = format!("/api/runs/{run}/events?after=1000");
+    let ahead = server.stream(request(Method::GET, &path, Body::empty())).await;
+    go_on.notify_one();
+    let seen = timeout(Duration::from_secs(10), ahead.collect::<String>()).await.expect("the stream ends");
+    assert_eq!(events(&seen), []);
+}
+
+#[tokio::test]
+async fn an_event_number_that_no_database_counts_to_is_refused() {
+    let server = TestServer::answering(&["one"]).await;
+    let turn = start(&server).await;
+    let path = format!("/api/runs/{}/events", turn["run_id"].as_str().unwrap());
+    for number in [u64::MAX, i64::MAX as u64 + 1] {
+        let response = server.get(&format!("{path}?after={number}")).await;
+        assert_eq!((response.status, &response.json()["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("after")));
+        let mut resume = request(Method::GET, &path, Body::empty());
+        resume.headers_mut().insert("last-event-id", number.into());
+        assert_eq!(server.send(resume).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(server.get(&format!("{path}?after={}", i64::MAX)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_answer_ends_only_when_its_journal_is_kept() {
+    let (server, go_on) = paused_server().await;
+    let turn = start(&server).await;
+    let run = turn["run_id"].as_str().unwrap();
+    server.sql("ALTER TABLE run_events RENAME TO lost").await;
+    go_on.notify_one();
+    let early = timeout(Duration::from_millis(500), server.run_events(run, 0)).await;
+    assert!(early.is_err(), "ended without a journal: {early:?}");
+    server.sql("ALTER TABLE lost RENAME TO run_events").await;
+    let live = server.run_events(run, 0).await;
+    assert_eq!(deltas(&live), "one two three");
+    let server = server.restarted(Scripted::new(vec![])).await;
+    assert_eq!(server.run_events(run, 0).await, live);
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_cannot_be_kept_yet_ends_when_it_can() {
+    let (server, go_on) = paused_server().await;
+    let turn = start(&server).await;
+    let run = turn["run_id"].as_str().unwrap();
+    server.sql("ALTER TABLE runs RENAME TO lost").await;
+    go_on.notify_one();
+    // Long enough for four attempts.
+    let early = timeout(Duration::from_secs(3), server.run_events(run, 0)).await;
+    assert!(early.is_err(), "the end was told and not kept: {early:?}");
+    server.sql("ALTER TABLE lost RENAME TO runs").await;
+    let (_, last) = server.run_events(run, 0).await.pop().unwrap();
+    assert_eq!((&last["type"], &last["message"]["status"]), (&json!("finished"), &json!("complete")));
+    assert_eq!(server.get(&format!("/api/runs/{run}")).await.json()["status"], "complete");
+}
+
+#[tokio::test]
+async fn stop_works_on_every_server_that_shares_the_database() {
+    let (server, _go_on) = paused_server().await;
+    let other = match server.replica(Scripted::new(vec![])).await {
+        Ok(other) => other,
+        // An SQLite file has one server, so there is no other to ask.
+        Err(refusal) => return assert!(server.state.store.is_sole_owner(), "{refusal:#}"),
+    };
+    let turn = start(&server).await;
+    let run = turn["run_id"].as_str().unwrap();
+    let path = format!("/api/runs/{run}/events");
+    until_one(&mut server.stream(request(Method::GET, &path, Body::empty())).await).await;
+    assert_eq!(other.post(&format!("/api/runs/{run}/stop"), json!({})).await.status, StatusCode::ACCEPTED);
+    let (_, last) = other.run_events(run, 0).await.pop().unwrap();
+    assert_eq!((&last["message"]["status"], &last["message"]["content"]), (&json!("stopped"), &json!("one ")));
+}
+
+#[tokio::test]
+async fn deleting_a_conversation_on_another_server_stops_its_answer() {
+    let (server, _go_on) = paused_server().await;
+    let other = match server.replica(Scripted::new(vec![])).await {
+        Ok(other) => other,
+        Err(refusal) => return assert!(server.state.store.is_sole_owner(), "{refusal:#}"),
+    };
+    let turn = start(&server).await;
+    let id = turn["user_message"]["conversation_id"].as_str().unwrap();
+    assert_eq!(other.delete(&format!("/api/conversations/{id}")).await.status, StatusCode::NO_CONTENT);
+    timeout(Duration::from_secs(10), server.state.runs.finished()).await.expect("the answer stops");
 }

@@ -66,3 +66,25 @@ async fn punctuation_and_query_operators_are_only_text() {
     }
     assert_eq!(search(&server, "NEAR").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_title_matches_by_its_words_in_any_order_and_any_alphabet() {
+    let server = TestServer::answering(&["ok"]).await;
+    for title in ["Plans for the harbour", "Übung macht den Meister", "Ёлка зимой"] {
+        let id = server.conversation().await;
+        server.patch(&format!("/api/conversations/{id}"), serde_json::json!({ "title": title })).await;
+    }
+    assert_eq!(search(&server, "harbour plans").await.len(), 1);
+    assert_eq!(search(&server, "harbour hotels").await.len(), 0);
+    // "übung", "ÜBUNG" and "ЁЛКА".
+    for words in ["%C3%BCbung", "%C3%9CBUNG", "%D0%81%D0%9B%D0%9A%D0%90"] {
+        assert_eq!(search(&server, words).await.len(), 1, "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_title_that_a_message_gave_is_found_in_any_case_too() {
+    let server = TestServer::answering(&["ok"]).await;
+    talk(&server, "ÜBERSICHT").await;
+    assert_eq!(search(&server, "%C3%BCbersicht").await.len(), 1);
+}

@@ -16,6 +16,7 @@ use flotilla::{
 };
 use futures::{Stream, StreamExt};
 use http_body_util::BodyExt;
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -69,8 +70,24 @@ impl TestServer {
         Self::open(engine, &[], folder, database_url).await
     }
 
+    /// A second server on the same database, or why there can be none.
+    pub async fn replica(&self, engine: Scripted) -> anyhow::Result<Self> {
+        let store = Store::open(&self.database_url).await?;
+        Ok(Self::around(store, engine, &[], self.folder.clone(), self.database_url.clone()))
+    }
+
+    /// Change the database behind the server's back.
+    pub async fn sql(&self, statement: &str) {
+        let database = Database::connect(self.database_url.expose()).await.unwrap();
+        database.execute_unprepared(statement).await.unwrap();
+    }
+
     async fn open(engine: Scripted, flags: &[&str], folder: Arc<TempDir>, database_url: Secret) -> Self {
         let store = Store::open(&database_url).await.unwrap();
+        Self::around(store, engine, flags, folder, database_url)
+    }
+
+    fn around(store: Store, engine: Scripted, flags: &[&str], folder: Arc<TempDir>, database_url: Secret) -> Self {
         let engine = Arc::new(engine);
         let state = AppState::new(config(flags), engine.clone() as Arc<dyn Engine>, store);
         Self { router: app(state.clone()), state, engine, folder, database_url }
@@ -178,13 +195,11 @@ pub fn config(flags: &[&str]) -> Config {
     Flags::parse_from(std::iter::once("flotilla").chain(flags.iter().copied())).config
 }
 
-/// An SQLite file, or a schema of its own in the PostgreSQL that TEST_POSTGRES_URL names.
 /// An empty database: a file in `folder`, or a schema of the PostgreSQL that the suite runs on.
 pub async fn database_url(folder: &TempDir) -> Secret {
     let Ok(postgres) = std::env::var("TEST_POSTGRES_URL") else {
         return Secret::new(format!("sqlite://{}", folder.path().join("test.sqlite").display()));
     };
-    use sea_orm::{ConnectionTrait, Database};
     let schema = format!("test_{}", Uuid::now_v7().simple());
     let database = Database::connect(&postgres).await.unwrap();
     database.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.unwrap();

@@ -14,6 +14,7 @@ use flotilla::{
 use futures::StreamExt;
 use tempfile::TempDir;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{config, greet, greeting, read, user};
 
@@ -79,7 +80,8 @@ fn signal(signal: &str, process: &str) -> bool {
 /// An answer that goes on until the context is full.
 fn long_story() -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), ..Parameters::default() };
-    ChatRequest { model: STARTER.to_owned(), messages: vec![user("Tell me a very long story.")], parameters }
+    let cancel = CancellationToken::new();
+    ChatRequest { model: STARTER.to_owned(), messages: vec![user("Tell me a very long story.")], parameters, cancel }
 }
 
 #[tokio::test]
@@ -221,6 +223,32 @@ async fn a_model_that_is_answering_is_not_pushed_out() {
 
     assert!(matches!(completion, Err(EngineError::Unavailable(_))));
     assert!(story.next().await.unwrap().is_ok() && other.next().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_cancelled_answer_ends_at_once_and_says_what_it_has_cost() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let request = long_story();
+    let cancel = request.cancel.clone();
+    let mut story = engine.chat(request).await.unwrap();
+    assert!(story.next().await.unwrap().is_ok());
+    cancel.cancel();
+
+    let completion = timeout(Duration::from_secs(10), read(story)).await.expect("the answer ends").1.unwrap();
+
+    assert_eq!(completion.finish_reason, FinishReason::Cancelled);
+    assert!(completion.usage.completion_tokens > 0);
+}
+
+#[tokio::test]
+async fn a_default_model_that_is_not_installed_is_not_replaced_by_another() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--model-name", "missing:1b"]);
+
+    // A model that were being loaded would not be ready yet.
+    engine.ready(STARTER).await.unwrap();
+    assert!(matches!(engine.ready("missing:1b").await, Err(EngineError::UnknownModel(_))));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub fn config(flags: &[&str]) -> Config {
     #[derive(Parser)]
@@ -36,7 +37,8 @@ pub fn user(content: &str) -> PromptMessage {
 /// The same short answer every time.
 pub fn greeting(model: &str) -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(8), ..Parameters::default() };
-    ChatRequest { model: model.to_owned(), messages: vec![user("Say hello.")], parameters }
+    let cancel = CancellationToken::new();
+    ChatRequest { model: model.to_owned(), messages: vec![user("Say hello.")], parameters, cancel }
 }
 
 /// An answer to its end: the text, and how it ended.

@@ -75,6 +75,11 @@ impl Server {
         read
     }
 
+    /// A path as this server sees it, when it has a mount namespace of its own.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}", self.process.id().unwrap(), path.display()))
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()

@@ -153,7 +153,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a run; what it has said so far is kept. Stopping an ended run does nothing. */
+        /** Stop a run, whichever server writes it; what it has said so far is kept. Stopping an ended run does nothing. */
         post: operations["stop"];
         delete?: never;
         options?: never;
@@ -576,8 +576,8 @@ export interface components {
             messages: components["schemas"]["Message"][];
         };
         /**
-         * @description What an answer cost and what the model was told. Token counts are missing when the engine could not report them,
-         *     as after Stop.
+         * @description What an answer cost and what the model was told. Token counts are missing when the engine could not report them, as
+         *     other servers do not after Stop.
          */
         Details: {
             /**
@@ -803,7 +803,7 @@ export interface components {
             presence_penalty: number | null;
             /**
              * Format: float
-             * @description Above 0, up to 2; 1 turns it off.
+             * @description 0.01 to 2; 1 turns it off.
              * @default null
              */
             repeat_penalty: number | null;
@@ -1037,6 +1037,15 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1359,6 +1368,14 @@ export interface operations {
                     "text/event-stream": components["schemas"]["RunEvent"];
                 };
             };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1394,7 +1411,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            409: {
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -27,8 +27,10 @@ pub async fn follow(state: &AppState, run_id: Uuid, after: u64) -> Result<impl S
 fn follow_live(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
     async_stream::stream! {
         let mut count = live.count.subscribe();
-        let mut seen = after as usize;
+        let mut seen = usize::try_from(after).unwrap_or(usize::MAX);
         loop {
+            // Read before the events: a run that ends in between is seen whole on the next round.
+            let ended = live.ended.is_cancelled();
             for event in live.events_after(seen) {
                 seen += 1;
                 let terminal = event.is_terminal();
@@ -37,9 +39,11 @@ fn follow_live(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = (u64, RunEv
                     return;
                 }
             }
-            if count.wait_for(|count| *count > seen).await.is_err() {
+            if ended {
                 return;
             }
+            // A follower may be ahead of a run, and would wait for a number that never comes.
+            live.ended.run_until_cancelled(count.wait_for(|count| *count > seen)).await;
         }
     }
 }

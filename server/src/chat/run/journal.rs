@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sea_orm::{DbErr, SqlErr};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -17,7 +18,9 @@ use crate::store::Store;
 const BATCH_TIME: Duration = Duration::from_millis(50);
 const BATCH_EVENTS: usize = 64;
 /// Pause after a write that failed. The events are kept and written with the next batch.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long the end of the answer, which holds the whole text, waits for its journal.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) struct JournalWriter {
     events: mpsc::UnboundedSender<RunEvent>,
@@ -35,7 +38,7 @@ impl JournalWriter {
         let _ = self.events.send(event);
     }
 
-    /// Wait until everything is written.
+    /// Wait until everything is written, or can not be.
     pub(super) async fn close(self) {
         drop(self.events);
         if let Err(error) = self.task.await {
@@ -48,31 +51,50 @@ async fn write(store: Store, run_id: Uuid, mut receiver: mpsc::UnboundedReceiver
     let mut next_seq = 1;
     let mut batch = Vec::new();
     let mut open = true;
-    while open {
-        let Some(event) = receiver.recv().await else { break };
-        batch.push(event);
-        let deadline = Instant::now() + BATCH_TIME;
-        while batch.len() < BATCH_EVENTS {
-            match timeout_at(deadline, receiver.recv()).await {
-                Ok(Some(event)) => batch.push(event),
-                Ok(None) => {
-                    open = false;
-                    break;
-                }
-                Err(_) => break,
-            }
+    let mut closed_at = None;
+    while open || !batch.is_empty() {
+        if open {
+            open = gather(&mut receiver, &mut batch).await;
         }
-        match store.append_events(run_id, next_seq, batch.clone()).await {
-            Ok(()) => {
-                next_seq += batch.len() as u64;
-                batch.clear();
-            }
-            Err(error) => {
-                tracing::warn!(%run_id, %error, "the journal could not be written");
-                if open {
-                    tokio::time::sleep(RETRY_AFTER).await;
-                }
-            }
+        if batch.is_empty() {
+            continue;
+        }
+        let Err(error) = store.append_events(run_id, next_seq, batch.clone()).await else {
+            next_seq += batch.len() as u64;
+            batch.clear();
+            continue;
+        };
+        if is_gone(&error) {
+            return;
+        }
+        tracing::warn!(%run_id, %error, "the journal could not be written");
+        if receiver.is_closed() && closed_at.get_or_insert_with(Instant::now).elapsed() > CLOSING_LIMIT {
+            return;
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+/// Add what comes in the time of one batch. `false` after the last event.
+async fn gather(receiver: &mut mpsc::UnboundedReceiver<RunEvent>, batch: &mut Vec<RunEvent>) -> bool {
+    if batch.is_empty() {
+        match receiver.recv().await {
+            Some(event) => batch.push(event),
+            None => return false,
         }
     }
+    let deadline = Instant::now() + BATCH_TIME;
+    while batch.len() < BATCH_EVENTS {
+        match timeout_at(deadline, receiver.recv()).await {
+            Ok(Some(event)) => batch.push(event),
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
+    }
+    true
+}
+
+/// The conversation was deleted, and the run with it.
+fn is_gone(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }

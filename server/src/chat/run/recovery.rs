@@ -35,7 +35,7 @@ pub async fn keep_leases(state: AppState) {
     loop {
         tokio::select! {
             _ = renew.tick() => {
-                if let Err(error) = state.store.renew_leases(state.runs.owner, store::now() + LEASE).await {
+                if let Err(error) = state.store.renew_leases(&state.runs.live_ids(), store::now() + LEASE).await {
                     tracing::warn!(%error, "the leases could not be renewed");
                 }
                 recover_abandoned(&state).await;
@@ -49,9 +49,9 @@ pub async fn keep_leases(state: AppState) {
     }
 }
 
-/// End every run whose server is dead.
+/// End every run that nobody writes: its server is dead, or its request broke off before the writing began.
 pub async fn recover_abandoned(state: &AppState) {
-    match state.store.abandoned_runs(state.runs.owner, store::now()).await {
+    match state.store.abandoned_runs(state.runs.owner, &state.runs.live_ids(), store::now()).await {
         Ok(runs) => {
             for run in runs {
                 interrupt(state, run).await;

@@ -74,6 +74,11 @@ impl Events {
         self.ended = !matches!(event, Some(Event::Text { .. }));
         event
     }
+
+    /// Ask the engine to end the request; its last event says what it has cost.
+    pub fn cancel(&self) {
+        self.commands.send(Command::Cancel { id: self.id.clone() }).ok();
+    }
 }
 
 impl Drop for Events {
