@@ -1,4 +1,5 @@
-const LOCALE = 'en-GB';
+/** The UI is written in English, so its numbers and dates are too. */
+export const LOCALE = 'en-GB';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
