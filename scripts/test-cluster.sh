@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the k3d overlay on the cluster that KUBECONFIG names and uses it as people do, through its ingress at CLUSTER_URL
-# (http://127.0.0.1). It takes kubectl, a Traefik, a default storage class, and nodes that have the images already:
+# (http://127.0.0.1). It takes cargo, kubectl, a Traefik, a default storage class, and nodes that have the images already:
 #   scripts/images.sh assemble && k3d image import $(scripts/images.sh names)
 # The namespace llm-as-a-service stays as it is afterwards, to be looked at: kubectl delete namespace llm-as-a-service.
 source "$(dirname "$0")/env.sh"
@@ -102,6 +102,7 @@ update_under_load() { # update_under_load API
 }
 
 part 'cluster' reachable
+part 'the library on the cluster' cargo test --locked --workspace --test cluster-deploy --test cluster-live -- --test-threads 4
 part 'server dry-run of every overlay' dry_run
 part 'install' install
 part 'install again' install_again

@@ -20,7 +20,7 @@ async fn main() {
     };
     let chats = rest.first().map_or(4, |chats| chats.parse().expect("CHATS is a number"));
     let client = Client::try_default().await.expect("KUBECONFIG names a cluster");
-    let cluster = Cluster { client, context: "current".to_owned(), namespace: namespace.clone(), is_local: true };
+    let cluster = Cluster::with_client(client, "current", namespace);
 
     let (reports, mut inbox) = mpsc::channel(16);
     let options = DrillOptions { url: url.clone(), app: DrillApp::Backend, chats };

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     time::{Instant, interval, timeout_at},
 };
 
@@ -58,11 +58,11 @@ async fn measure() {
     let address = lines.next_line().await.expect("its address").expect("its address");
     let config = Config::new(format!("http://{address}").parse().expect("an address"));
     let client = Client::try_from(config).expect("a client");
-    let cluster = Cluster { client, context: "fake".to_owned(), namespace: "flotilla".to_owned(), is_local: true };
+    let cluster = Cluster::with_client(client, "fake", "flotilla");
     let folder = tempfile::tempdir().expect("a folder");
     let before = memory("VmRSS");
 
-    let options = LiveOptions { state_folder: folder.path().to_owned(), url: None };
+    let options = LiveOptions { state_folder: folder.path().to_owned(), url: watch::channel(None).1 };
     let (sender, mut updates) = mpsc::channel(4);
     let started = Instant::now();
     tokio::spawn(live::follow(cluster, options, sender));

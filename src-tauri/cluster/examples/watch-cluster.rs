@@ -8,7 +8,7 @@ use flotilla_cluster::{
     live::{self, LiveOptions},
 };
 use kube::Client;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 #[tokio::main]
 async fn main() {
@@ -18,9 +18,9 @@ async fn main() {
         return;
     };
     let client = Client::try_default().await.expect("KUBECONFIG names a cluster");
-    let cluster = Cluster { client, context: "current".to_owned(), namespace, is_local: true };
+    let cluster = Cluster::with_client(client, "current", namespace);
     let folder = tempfile::tempdir().expect("a folder");
-    let options = LiveOptions { state_folder: folder.path().to_owned(), url: arguments.next() };
+    let options = LiveOptions { state_folder: folder.path().to_owned(), url: watch::channel(arguments.next()).1 };
     let (sender, mut updates) = mpsc::channel(4);
     tokio::spawn(live::follow(cluster, options, sender));
     let mut connection = None;

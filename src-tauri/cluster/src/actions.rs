@@ -2,22 +2,22 @@
 
 use k8s_openapi::{
     api::{
-        apps::v1::Deployment,
-        authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-        autoscaling::v2::HorizontalPodAutoscaler,
+        apps::v1::Deployment, authorization::v1::ResourceAttributes, autoscaling::v2::HorizontalPodAutoscaler,
         core::v1::Pod,
     },
     jiff::Timestamp,
 };
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ts_rs::TS;
 
-use crate::{Cluster, Error, ErrorKind, Result, connection::answer, workloads::pods};
+use crate::{
+    Cluster, Error, ErrorKind, Result, apply::FIELD_MANAGER, connection::answer, rights, shell::quoted, workloads::pods,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -42,8 +42,6 @@ pub struct Preview {
 
 /// More than this is a slip of the finger.
 const MAX_REPLICAS: u32 = 1_000;
-/// Changes of single fields are this program's, whatever its version.
-const FIELD_MANAGER: &str = "flotilla";
 
 pub async fn preview(cluster: &Cluster, action: &Action) -> Result<Preview> {
     let (allowed, (sentences, warning)) = tokio::try_join!(allowed(cluster, action), consequences(cluster, action))?;
@@ -88,11 +86,7 @@ async fn allowed(cluster: &Cluster, action: &Action) -> Result<bool> {
         namespace: Some(cluster.namespace.clone()),
         ..ResourceAttributes::default()
     };
-    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
-    let review = SelfSubjectAccessReview { spec, ..Default::default() };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(cluster.client.clone());
-    let review = answer(reviews.create(&PostParams::default(), &review)).await?;
-    Ok(review.status.is_some_and(|status| status.allowed))
+    rights::allowed(cluster, attributes).await
 }
 
 /// What happens, and what speaks against it.
@@ -211,17 +205,7 @@ fn command(cluster: &Cluster, action: &Action) -> String {
         Action::Restart { deployment } => format!("rollout restart deployment/{deployment}"),
         Action::DeletePod { pod } => format!("delete pod {pod}"),
     };
-    format!("kubectl --context {} --namespace {namespace} {what}", quoted(context))
-}
-
-/// As a shell takes it: a context's name may hold anything.
-fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    format!("kubectl --context {} --namespace {} {what}", quoted(context), quoted(namespace))
 }
 
 #[cfg(test)]
@@ -266,11 +250,5 @@ mod tests {
         let (sentences, warning) = deleting(&pod);
         assert_eq!(sentences[1], "Its ReplicaSet backend-6c9f8d7b5 starts another one in its place.");
         assert_eq!(warning, None);
-    }
-
-    #[test]
-    fn a_context_with_odd_letters_is_quoted_for_the_shell() {
-        assert_eq!(quoted("k3d-flotilla"), "k3d-flotilla");
-        assert_eq!(quoted("it's mine; rm -rf"), r"'it'\''s mine; rm -rf'");
     }
 }

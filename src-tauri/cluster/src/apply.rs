@@ -15,6 +15,8 @@ use crate::{
     manifests::{Manifests, gvk, kind, name},
 };
 
+/// In the words of a conflict.
+const BETWEEN_FIELDS: &str = "; ";
 /// Whose fields these are, in the eyes of the API server.
 pub(crate) const FIELD_MANAGER: &str = "flotilla";
 
@@ -62,18 +64,24 @@ pub(crate) async fn changes(cluster: &Cluster, new: &Manifests, old: Option<&Man
 }
 
 /// Apply all of `new` and delete what only `old` has. Conflicting fields are left alone, and the objects that have
-/// them returned, unless `force` is set.
+/// them returned, but for those conflicts that `agreed` holds.
 pub(crate) async fn apply_all(
     cluster: &Cluster,
     new: &Manifests,
     old: Option<&Manifests>,
-    force: bool,
+    agreed: &[Change],
     applied: &(dyn Fn(&DynamicObject) + Sync),
 ) -> Result<Vec<Change>> {
     let mut conflicts = Vec::new();
     // One after another: a ConfigMap must be there before the pods that read it.
     for object in &new.objects {
-        match patch(cluster, object, force, false).await? {
+        let patched = match patch(cluster, object, false, false).await? {
+            Patched::Conflict(conflict) if agreed.iter().any(|agreed| covers(agreed, object, &conflict)) => {
+                patch(cluster, object, true, false).await?
+            }
+            patched => patched,
+        };
+        match patched {
             Patched::Done(_) => applied(object),
             Patched::Conflict(conflict) => conflicts.push(described(object, Action::Change, None, Some(conflict))),
         }
@@ -82,6 +90,14 @@ pub(crate) async fn apply_all(
         delete(cluster, object).await?;
     }
     Ok(conflicts)
+}
+
+/// Whether every field of this conflict was agreed to be taken over.
+fn covers(agreed: &Change, object: &DynamicObject, conflict: &str) -> bool {
+    let ObjectRef { kind, name, namespace } = reference(object);
+    let fields: Vec<_> = agreed.conflict.iter().flat_map(|agreed| agreed.split(BETWEEN_FIELDS)).collect();
+    (&agreed.kind, &agreed.name, &agreed.namespace) == (&kind, &name, &namespace)
+        && conflict.split(BETWEEN_FIELDS).all(|field| fields.contains(&field))
 }
 
 /// Delete, which is done too when there is nothing.
@@ -171,7 +187,7 @@ async fn deletion(cluster: &Cluster, object: &DynamicObject) -> Result<Option<Ch
 }
 
 /// The objects that only the old set has, last ones first. A namespace is never among them: volumes go with it.
-fn surplus<'a>(old: &'a Manifests, new: &'a Manifests) -> impl Iterator<Item = &'a DynamicObject> {
+pub(crate) fn surplus<'a>(old: &'a Manifests, new: &'a Manifests) -> impl Iterator<Item = &'a DynamicObject> {
     old.objects.iter().rev().filter(|object| {
         kind(object) != "Namespace" && !new.objects.iter().any(|kept| reference(kept) == reference(object))
     })
@@ -188,7 +204,7 @@ fn conflict(status: &kube::core::Status) -> Option<String> {
             format!("{} belongs to {owner}", cause.field)
         })
         .collect();
-    (!fields.is_empty()).then(|| fields.join("; "))
+    (!fields.is_empty()).then(|| fields.join(BETWEEN_FIELDS))
 }
 
 fn described(object: &DynamicObject, action: Action, diff: Option<String>, conflict: Option<String>) -> Change {

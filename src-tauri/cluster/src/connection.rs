@@ -12,6 +12,7 @@ use crate::{
     Error, ErrorKind, Result,
     error::chain,
     exec_consent::{self, ExecConsent},
+    identity::Identity,
     kubeconfig::{Access, KubeconfigFile, access},
 };
 
@@ -33,9 +34,22 @@ pub struct Cluster {
     pub namespace: String,
     /// The API server is on this machine.
     pub is_local: bool,
+    pub identity: Identity,
 }
 
 impl Cluster {
+    /// A cluster of this machine by a client that somebody else has made.
+    pub fn with_client(client: Client, context: impl Into<String>, namespace: impl Into<String>) -> Self {
+        let context = context.into();
+        let identity = Identity::reached_by(&[context.as_bytes()]);
+        Self { client, context, namespace: namespace.into(), is_local: true, identity }
+    }
+
+    /// What tells this cluster from every other one, whatever its context is called.
+    pub(crate) async fn identity(&self) -> Result<String> {
+        self.identity.ask(&self.client).await
+    }
+
     /// Connect to a context of one kubeconfig file, its current one when none is named.
     pub async fn connect(kubeconfig: &Path, context: Option<&str>, consent: &ExecConsent) -> Result<Self> {
         let file = KubeconfigFile::read(kubeconfig)?;
@@ -59,12 +73,17 @@ impl Cluster {
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .map_err(|error| unusable(&context, &chain(&error)))?;
+        let authority = config.root_cert.iter().flatten().flatten().copied().collect::<Vec<_>>();
+        let identity =
+            Identity::reached_by(&[config.cluster_url.to_string().as_bytes(), &authority, context.as_bytes()]);
         if is_local {
             // It may stem from the environment, and no proxy reaches this machine better than we do.
             config.proxy_url = None;
         }
         config.connect_timeout = Some(Duration::from_secs(5));
-        // kube-rs runs the sign-in program here, and blocks meanwhile.
+        // kube-rs runs the sign-in program here, and blocks meanwhile. It does so three times, for the token and for a
+        // certificate on each of two ways, and again by itself before the token expires: doing that here instead would
+        // mean to write its renewal anew.
         let connecting = tokio::task::spawn_blocking({
             let runtime = tokio::runtime::Handle::current();
             move || {
@@ -80,7 +99,7 @@ impl Cluster {
                 return Err(Error::passing(ErrorKind::ClusterUnreachable, message));
             }
         };
-        Ok(Self { client, context, namespace: NAMESPACE.to_owned(), is_local })
+        Ok(Self { client, context, namespace: NAMESPACE.to_owned(), is_local, identity })
     }
 }
 

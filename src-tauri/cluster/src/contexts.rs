@@ -11,6 +11,7 @@ use ts_rs::TS;
 use crate::{
     Cluster, Error, ErrorKind, Result,
     exec_consent::{ExecConsent, ExecPlugin},
+    k3d::K3dName,
     kubeconfig::{Access, KubeconfigFile, access},
     state_file,
 };
@@ -34,7 +35,8 @@ pub struct Context {
     /// The API server is on this machine.
     pub is_local: bool,
     /// `flotilla` for the context `k3d-flotilla`.
-    pub k3d_cluster: Option<String>,
+    #[ts(as = "Option<String>")]
+    pub k3d_cluster: Option<K3dName>,
     /// What it would run to sign in; not before it is trusted.
     pub exec: Option<ExecPlugin>,
     /// Why it cannot be used.
@@ -217,7 +219,7 @@ impl ContextStore {
     fn describe(&self, id: ContextId, is_current: bool, access: Access) -> Context {
         let exec = access.exec.map(|plugin| ExecPlugin { trusted: self.consent.trusts(&plugin), ..plugin });
         Context {
-            k3d_cluster: id.name.strip_prefix("k3d-").map(str::to_owned),
+            k3d_cluster: id.name.strip_prefix("k3d-").and_then(|name| name.parse().ok()),
             id,
             cluster: access.cluster_name,
             user: access.user_name,

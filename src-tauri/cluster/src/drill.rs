@@ -28,7 +28,7 @@ pub struct DrillOptions {
     /// The deployed address, without a path.
     pub url: String,
     pub app: DrillApp,
-    /// How many answers are being written when the pod is killed: 1 to 32.
+    /// How many answers are being written when the pod is killed.
     pub chats: u32,
 }
 
@@ -79,7 +79,7 @@ pub struct DrillReport {
     pub sentences: Vec<String>,
 }
 
-const MAX_CHATS: u32 = 32;
+pub const MAX_CHATS: u32 = 32;
 /// For all answers to have begun.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(60);
 /// For the answers to end after the kill, the lease of a dead server's answers included.
@@ -126,7 +126,6 @@ async fn drill(cluster: &Cluster, options: DrillOptions, reports: &mpsc::Sender<
         tokio::select! {
             begun = &mut waiting => {
                 if begun.is_err() {
-                    conversations.forget().await;
                     let message = "Not all answers began within a minute. Wait until the pods are ready, or take fewer.";
                     return Err(Error::passing(ErrorKind::ClusterFailed, message));
                 }
@@ -238,10 +237,75 @@ fn seconds(milliseconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::{fake_api, fake_http};
 
     fn outcome(fate: Fate, lost_characters: u32) -> Outcome {
         Outcome { fate, lost_characters, reconnected: fate == Fate::Complete }
+    }
+
+    /// A Flotilla whose answers begin with this event and never end. It tells of questions and of deleted conversations.
+    async fn flotilla(event: serde_json::Value) -> (String, mpsc::UnboundedReceiver<String>) {
+        let (happened, happenings) = mpsc::unbounded_channel();
+        let url = fake_http::serve(move |request| {
+            if let Some(rest) = request.strip_prefix("DELETE /api/conversations/") {
+                let id = rest.split(' ').next().unwrap_or_default();
+                let _ = happened.send(format!("{id} deleted"));
+            }
+            if request.starts_with("POST /api/conversations/c1/messages ") {
+                let _ = happened.send("c1 asked".to_owned());
+            }
+            if request.starts_with("GET /api/runs/") {
+                return fake_http::response(200, "text/event-stream", &format!("id: 1\ndata: {event}\n\n"));
+            }
+            fake_http::response(200, "application/json", r#"{"id": "c1", "run_id": "r1"}"#)
+        })
+        .await;
+        (url, happenings)
+    }
+
+    /// A cluster with one ready frontend, in which nothing may be deleted.
+    async fn cluster() -> Cluster {
+        let client = fake_api::serving(|request| {
+            let mut pod: serde_json::Value =
+                serde_json::from_str(include_str!("../tests/fixtures/pod-running.json")).unwrap();
+            pod["metadata"]["name"] = "frontend-1".into();
+            Some(match request.starts_with("GET ") {
+                true => (200, json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [pod]})),
+                false => (403, fake_api::status(403, "Forbidden")),
+            })
+        })
+        .await;
+        Cluster::with_client(client, "lab", "flotilla")
+    }
+
+    async fn until(happenings: &mut mpsc::UnboundedReceiver<String>, what: &str) {
+        let waiting = async { while happenings.recv().await.expect("the server goes on") != what {} };
+        timeout(Duration::from_secs(10), waiting).await.unwrap_or_else(|_| panic!("it was never {what}"));
+    }
+
+    #[tokio::test]
+    async fn a_drill_that_may_not_kill_leaves_no_conversation_behind() {
+        let (url, mut happenings) = flotilla(json!({"type": "delta", "text": "once"})).await;
+        let (reports, _inbox) = mpsc::channel(16);
+        let options = DrillOptions { url, app: DrillApp::Frontend, chats: 1 };
+        assert_eq!(run(&cluster().await, options, reports).await.unwrap_err().kind, ErrorKind::Forbidden);
+        until(&mut happenings, "c1 deleted").await;
+    }
+
+    #[tokio::test]
+    async fn a_drill_that_is_stopped_leaves_no_conversation_behind() {
+        let (url, mut happenings) = flotilla(json!({"type": "started"})).await;
+        let (reports, inbox) = mpsc::channel(16);
+        let options = DrillOptions { url, app: DrillApp::Frontend, chats: 1 };
+        let cluster = cluster().await;
+        let running = tokio::spawn(async move { run(&cluster, options, reports).await });
+        until(&mut happenings, "c1 asked").await;
+        drop(inbox);
+        running.await.unwrap().unwrap();
+        until(&mut happenings, "c1 deleted").await;
     }
 
     #[test]

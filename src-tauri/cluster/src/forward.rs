@@ -33,12 +33,16 @@ use crate::{Cluster, Error, ErrorKind, Result, connection::answer, live::Delays,
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
 pub struct Forward {
     pub id: String,
+    /// Of the cluster that it leads into.
+    pub context: String,
     /// `service/backend`.
     pub target: String,
     pub local_port: u16,
     /// Where new connections go now.
     pub pod: Option<String>,
     pub state: ForwardState,
+    /// Why no pod can be found.
+    pub problem: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
@@ -74,10 +78,12 @@ impl PortForward {
         let local_port = listener.local_addr().map_err(|error| no_port(&error))?.port();
         let forward = Forward {
             id: next_id(),
+            context: cluster.context.clone(),
             target: format!("service/{service}"),
             local_port,
             pod: None,
             state: ForwardState::Connecting,
+            problem: None,
         };
         let (state, reader) = watch::channel(forward);
         let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
@@ -214,6 +220,14 @@ async fn watch_pods(
             Err(error) => {
                 // The pods that were ready probably still are; a connection finds out.
                 tracing::debug!(%error, "the watch for the forward's pods broke off");
+                if let Some(refusal) = refusal(error) {
+                    state.send_if_modified(|forward| {
+                        let problem = Some(refusal);
+                        let changed = forward.problem != problem;
+                        forward.problem = problem;
+                        changed
+                    });
+                }
                 sleep(delays.next()).await;
                 continue;
             }
@@ -229,11 +243,23 @@ async fn watch_pods(
                 (None, ForwardState::Connecting) => ForwardState::Connecting,
                 (None, _) => ForwardState::Reconnecting,
             };
-            let changed = (next, &pod) != (forward.state, &forward.pod);
-            (forward.state, forward.pod) = (next, pod);
+            let changed = (next, &pod, &None) != (forward.state, &forward.pod, &forward.problem);
+            (forward.state, forward.pod, forward.problem) = (next, pod, None);
             changed
         });
     }
+}
+
+/// What waiting does not mend: the user may not look at the pods.
+fn refusal(error: watcher::Error) -> Option<String> {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return None,
+    };
+    status.is_forbidden().then(|| Error::from(*status).message)
 }
 
 async fn accept(listener: TcpListener, pods: Api<Pod>, choice: watch::Receiver<Pods>) {
@@ -280,6 +306,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fake_api;
 
     fn service() -> Service {
         serde_json::from_value(json!({
@@ -301,6 +328,25 @@ mod tests {
 
     fn http() -> IntOrString {
         IntOrString::String("http".to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_forward_says_why_it_finds_no_pod() {
+        let client = fake_api::serving(|request| {
+            let is_service = request.starts_with("GET /api/v1/namespaces/flotilla/services/backend ");
+            Some(match is_service {
+                true => (200, serde_json::to_value(service()).unwrap()),
+                false => (403, fake_api::status(403, "Forbidden")),
+            })
+        })
+        .await;
+        let cluster = Cluster::with_client(client, "lab", "flotilla");
+        let forward = PortForward::open(&cluster, "backend", 8000).await.unwrap();
+        assert_eq!(forward.state().context, "lab");
+        let mut changes = forward.changes();
+        let said = timeout(Duration::from_secs(10), changes.wait_for(|forward| forward.problem.is_some())).await;
+        let problem = said.unwrap().unwrap().problem.clone().unwrap();
+        assert!(problem.starts_with("The cluster does not allow this"), "{problem}");
     }
 
     #[test]

@@ -57,8 +57,17 @@ impl Docker<'_> {
 
     /// The image's size in bytes; none when Docker has no such image.
     pub async fn size(&self, image: &str) -> Result<Option<u64>> {
-        match command::run(self.program, &["image", "inspect", "--format", "{{.Size}}", image], &|_| {}).await {
-            Ok(printed) => Ok(printed.trim().parse().ok()),
+        Ok(self.inspect(image, "{{.Size}}").await?.and_then(|printed| printed.parse().ok()))
+    }
+
+    /// What is in the image, as a digest; none when Docker has no such image.
+    pub async fn id(&self, image: &str) -> Result<Option<String>> {
+        self.inspect(image, "{{.Id}}").await
+    }
+
+    async fn inspect(&self, image: &str, format: &str) -> Result<Option<String>> {
+        match command::run(self.program, &["image", "inspect", "--format", format, image], &|_| {}).await {
+            Ok(printed) => Ok(Some(printed.trim().to_owned())),
             Err(error) if error.message.to_lowercase().contains("no such image") => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,9 +1,12 @@
 //! k3d 5 by its own command. Nothing else here knows how it is called.
 
+mod name;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::name::K3dName;
 use crate::{Error, ErrorKind, Result, command};
 
 pub(crate) struct K3d<'a> {
@@ -40,36 +43,36 @@ impl K3d<'_> {
         serde_json::from_str(&printed).map_err(|_| unexpected("cluster list", &printed))
     }
 
-    pub async fn cluster(&self, name: &str) -> Result<Option<K3dCluster>> {
-        Ok(self.clusters().await?.into_iter().find(|cluster| cluster.name == name))
+    pub async fn cluster(&self, name: &K3dName) -> Result<Option<K3dCluster>> {
+        Ok(self.clusters().await?.into_iter().find(|cluster| cluster.name == **name))
     }
 
-    pub async fn create(&self, name: &str, agents: u32, http_port: u16) -> Result<()> {
+    pub async fn create(&self, name: &K3dName, agents: u32, http_port: u16) -> Result<()> {
         let arguments = create_arguments(name, agents, http_port);
         self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await.map(drop)
     }
 
-    pub async fn start(&self, name: &str) -> Result<()> {
+    pub async fn start(&self, name: &K3dName) -> Result<()> {
         self.run(&["cluster", "start", name, "--wait"]).await.map(drop)
     }
 
-    pub async fn stop(&self, name: &str) -> Result<()> {
+    pub async fn stop(&self, name: &K3dName) -> Result<()> {
         self.run(&["cluster", "stop", name]).await.map(drop)
     }
 
-    pub async fn delete(&self, name: &str) -> Result<()> {
+    pub async fn delete(&self, name: &K3dName) -> Result<()> {
         self.run(&["cluster", "delete", name]).await.map(drop)
     }
 
     /// Put the images of a tar file into all nodes. The mode `direct` is the one whose exit status tells of a failure:
     /// k3d's default only prints it, and reading standard input ends in an error even when it went well.
-    pub async fn import(&self, name: &str, archive: &Path) -> Result<()> {
+    pub async fn import(&self, name: &K3dName, archive: &Path) -> Result<()> {
         let archive = archive.to_string_lossy();
         self.run(&["image", "import", "--mode", "direct", "--cluster", name, &archive]).await.map(drop)
     }
 
     /// Write the cluster's kubeconfig into `folder`; its context is `k3d-NAME`.
-    pub async fn kubeconfig(&self, name: &str, folder: &Path) -> Result<PathBuf> {
+    pub async fn kubeconfig(&self, name: &K3dName, folder: &Path) -> Result<PathBuf> {
         let printed = self.run(&["kubeconfig", "get", name]).await?;
         let file = folder.join(format!("k3d-{name}.yaml"));
         write_private(&file, &printed).map_err(|error| {
@@ -86,7 +89,7 @@ impl K3d<'_> {
     }
 }
 
-pub(crate) fn create_arguments(name: &str, agents: u32, http_port: u16) -> Vec<String> {
+pub(crate) fn create_arguments(name: &K3dName, agents: u32, http_port: u16) -> Vec<String> {
     let agents = agents.to_string();
     // Only this machine reaches it: sharing with the network is a decision of its own.
     let port = format!("127.0.0.1:{http_port}:80@loadbalancer");

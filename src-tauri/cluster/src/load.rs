@@ -23,9 +23,9 @@ use crate::{Error, ErrorKind, Result};
 pub struct LoadOptions {
     /// The deployed address, without a path.
     pub url: String,
-    /// How many chats at once: 1 to 64.
+    /// How many chats at once.
     pub chats: u32,
-    /// For how long: 1 to 600.
+    /// For how long.
     pub seconds: u32,
     /// Instead of the server's own choice.
     pub model: Option<String>,
@@ -50,8 +50,8 @@ pub struct LoadUpdate {
     pub failures: Vec<String>,
 }
 
-const MAX_CHATS: u32 = 64;
-const MAX_SECONDS: u32 = 600;
+pub const MAX_CHATS: u32 = 64;
+pub const MAX_SECONDS: u32 = 600;
 const UPDATE_EVERY: Duration = Duration::from_millis(250);
 /// A server that fails is not asked as fast as it can fail.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);

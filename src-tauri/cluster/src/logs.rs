@@ -14,8 +14,8 @@ use kube::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    sync::{mpsc, watch},
+    task::JoinSet,
     time::{interval, sleep},
 };
 use ts_rs::TS;
@@ -107,17 +107,27 @@ async fn read_pods(cluster: &Cluster, query: LogQuery, lines: mpsc::Sender<merge
     let events = watcher(pods.clone(), selection);
     pin_mut!(events);
     let mut tasks = JoinSet::new();
-    // What is being read, by the pod's uid and the container's name.
-    let mut readers: HashMap<(String, String), AbortHandle> = HashMap::new();
+    // What is being read, by the pod's uid and the container's name, and whether there can be more of it.
+    let mut readers: HashMap<(String, String), watch::Sender<bool>> = HashMap::new();
     let mut delays = Delays::default();
-    while let Some(event) = events.next().await {
+    loop {
+        let event = tokio::select! {
+            Some(ended) = tasks.join_next() => {
+                ended.unwrap_or(Ok(()))?;
+                continue;
+            }
+            event = events.next() => event,
+        };
+        let Some(event) = event else { break };
         match event {
             Ok(Event::InitApply(pod) | Event::Apply(pod)) => {
-                for container in started_containers(&pod) {
+                for (container, is_over) in started_containers(&pod) {
                     let key = (pod.metadata.uid.clone().unwrap_or_default(), container.clone());
-                    if readers.contains_key(&key) {
+                    if let Some(over) = readers.get(&key) {
+                        over.send_replace(is_over);
                         continue;
                     }
+                    let (sender, over) = watch::channel(is_over);
                     let reader = Reader {
                         pods: pods.clone(),
                         pod: pod.metadata.name.clone().unwrap_or_default(),
@@ -125,8 +135,10 @@ async fn read_pods(cluster: &Cluster, query: LogQuery, lines: mpsc::Sender<merge
                         query: query.clone(),
                         lines: lines.clone(),
                         last: None,
+                        over,
                     };
-                    readers.insert(key, tasks.spawn(reader.run()));
+                    readers.insert(key, sender);
+                    tasks.spawn(reader.run());
                 }
             }
             Ok(Event::Delete(pod)) => {
@@ -146,7 +158,6 @@ async fn read_pods(cluster: &Cluster, query: LogQuery, lines: mpsc::Sender<merge
                 sleep(delays.next()).await;
             }
         }
-        while tasks.try_join_next().is_some() {}
     }
     if readers.is_empty() {
         let message = match (&query.pod, &query.app) {
@@ -158,7 +169,9 @@ async fn read_pods(cluster: &Cluster, query: LogQuery, lines: mpsc::Sender<merge
         };
         return Err(Error::passing(ErrorKind::NotFound, message));
     }
-    while tasks.join_next().await.is_some() {}
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap_or(Ok(()))?;
+    }
     Ok(())
 }
 
@@ -172,16 +185,28 @@ fn unreadable(error: watcher::Error) -> Error {
     }
 }
 
-/// Containers that have a log: running, or ended before.
-fn started_containers(pod: &Pod) -> Vec<String> {
-    let status = pod.status.as_ref();
-    let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
-    let started = init.iter().chain(main).filter(|container| {
+/// Containers that have a log, and whether it is whole: nothing starts them again.
+fn started_containers(pod: &Pod) -> Vec<(String, bool)> {
+    let Some(status) = &pod.status else { return Vec::new() };
+    let pod_is_over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    let main = status.container_statuses.iter().flatten().map(|container| (container, pod_is_over));
+    let init = status.init_container_statuses.iter().flatten().map(|container| {
+        let ended = container.state.as_ref().and_then(|state| state.terminated.as_ref());
+        (container, pod_is_over || ended.is_some_and(|ended| ended.exit_code == 0))
+    });
+    let started = init.chain(main).filter(|(container, _)| {
         let state = container.state.as_ref();
         container.restart_count > 0 || state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
     });
-    started.map(|container| container.name.clone()).collect()
+    started.map(|(container, is_over)| (container.name.clone(), is_over)).collect()
+}
+
+/// How a stream of lines ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// With the connection, maybe in the middle.
+    Broken,
 }
 
 /// Reads the log of one container, through its restarts and lost connections.
@@ -193,12 +218,16 @@ struct Reader {
     lines: mpsc::Sender<merge::Read>,
     /// The time stamp of the last line that was seen; a new stream repeats the lines of its second.
     last: Option<Timestamp>,
+    /// Whether the container has ended for good.
+    over: watch::Receiver<bool>,
 }
 
 impl Reader {
-    async fn run(mut self) {
+    async fn run(mut self) -> Result<()> {
         let mut delays = Delays::default();
         loop {
+            // Looked at before the stream: an end that comes meanwhile may come with lines.
+            let is_over = *self.over.borrow();
             let parameters = LogParams {
                 container: Some(self.container.clone()),
                 follow: self.query.follow,
@@ -210,17 +239,20 @@ impl Reader {
             };
             match self.pods.log_stream(&self.pod, &parameters).await {
                 Ok(stream) => {
-                    if self.pass_on(stream, &mut delays).await.is_err() {
-                        return;
+                    let ended = self.pass_on(stream, &mut delays).await;
+                    if ended.is_err() || (is_over && ended == Ok(End::Whole)) {
+                        return Ok(());
                     }
                 }
+                // A right that is missing here is missing for all of them.
+                Err(kube::Error::Api(status)) if status.is_forbidden() => return Err(Error::from(*status)),
                 // Gone, or without a previous container: there is nothing to wait for.
-                Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 404) && !self.query.follow => return,
-                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return,
+                Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 400 && !self.query.follow => return Ok(()),
                 Err(error) => tracing::debug!(pod = self.pod, %error, "the log cannot be read"),
             }
             if !self.query.follow {
-                return;
+                return Ok(());
             }
             // The container ended and may be started again, or the connection is lost.
             sleep(delays.next()).await;
@@ -228,12 +260,17 @@ impl Reader {
     }
 
     /// `Err` when nobody listens.
-    async fn pass_on(&mut self, stream: impl AsyncBufRead, delays: &mut Delays) -> std::result::Result<(), ()> {
+    async fn pass_on(&mut self, stream: impl AsyncBufRead, delays: &mut Delays) -> std::result::Result<End, ()> {
         pin_mut!(stream);
         let mut lines = Lines::new(stream);
         let repeated = self.last;
         // A connection that breaks off in a line is resumed from the last whole one.
-        while let Ok(Some(line)) = lines.next().await {
+        loop {
+            let line = match lines.next().await {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(End::Whole),
+                Err(_) => return Ok(End::Broken),
+            };
             let (at, text) = line::split(&line);
             if at.is_some() && at <= repeated {
                 continue;
@@ -251,6 +288,77 @@ impl Reader {
             };
             self.lines.send(merge::Read { at, line }).await.map_err(drop)?;
         }
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{fake_api, fake_http};
+
+    fn query(follow: bool) -> LogQuery {
+        LogQuery { app: None, pod: None, previous: false, follow, filter: None, tail: 10 }
+    }
+
+    /// A pod whose init container has done its work and whose main container runs.
+    fn pod() -> Value {
+        let init = json!({"name": "prepare", "ready": true, "restartCount": 0, "image": "i", "imageID": "i",
+                          "state": {"terminated": {"exitCode": 0}}});
+        let main = json!({"name": "main", "ready": true, "restartCount": 0, "image": "i", "imageID": "i",
+                          "state": {"running": {}}});
+        json!({"metadata": {"name": "backend-1", "uid": "1"},
+               "status": {"phase": "Running", "initContainerStatuses": [init], "containerStatuses": [main]}})
+    }
+
+    fn pods() -> Value {
+        json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [pod()]})
+    }
+
+    #[tokio::test]
+    async fn logs_that_may_not_be_read_say_so() {
+        for follow in [false, true] {
+            let client = fake_api::serving(|request| {
+                Some(match request.starts_with("GET /api/v1/namespaces/flotilla/pods?") {
+                    true => (200, pods()),
+                    false => (403, fake_api::status(403, "Forbidden")),
+                })
+            })
+            .await;
+            let (sender, _batches) = mpsc::channel(16);
+            let cluster = Cluster::with_client(client, "lab", "flotilla");
+            let reading = tokio::time::timeout(Duration::from_secs(10), read(&cluster, query(follow), sender));
+            assert_eq!(reading.await.expect("it ends").unwrap_err().kind, ErrorKind::Forbidden);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_container_that_has_ended_for_good_is_read_once() {
+        let (asked, mut questions) = mpsc::unbounded_channel();
+        let url = fake_http::serve(move |request| {
+            if request.starts_with("GET /api/v1/namespaces/flotilla/pods?") {
+                return fake_http::response(200, "application/json", &pods().to_string());
+            }
+            let container = ["prepare", "main"].into_iter().find(|name| request.contains(&format!("container={name}")));
+            let _ = asked.send(container);
+            fake_http::response(200, "text/plain", "2026-01-01T00:00:00.000000000Z a line\n")
+        })
+        .await;
+        let client = kube::Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
+        let cluster = Cluster::with_client(client, "lab", "flotilla");
+        let (sender, _batches) = mpsc::channel(16);
+        tokio::spawn(async move { read(&cluster, query(true), sender).await });
+
+        // The main container's log ends as well, and may go on: it is asked for again and again.
+        let (mut prepare, mut main) = (0, 0);
+        while main < 3 {
+            let question = tokio::time::timeout(Duration::from_secs(20), questions.recv()).await;
+            match question.expect("the main container is asked again").unwrap() {
+                Some("prepare") => prepare += 1,
+                _ => main += 1,
+            }
+        }
+        assert_eq!(prepare, 1);
     }
 }

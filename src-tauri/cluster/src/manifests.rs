@@ -3,7 +3,7 @@
 //! Only `resources`, `components` and `images` are understood, which is all that the overlays here use. What else a
 //! kustomization may hold is an error, so that nothing is left out in silence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::{DynamicObject, GroupVersionKind};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,10 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/manifests.rs"
 
 /// The label that every object carries.
 pub(crate) const PART_OF: &str = "app.kubernetes.io/part-of=flotilla";
+
+/// On pods: what is in the image that they were made for. A new build has the name of the old one, and without a change
+/// to the pods Kubernetes would keep the old ones.
+const IMAGE_MARK: &str = "flotilla.dev/image";
 
 /// Kinds in the order in which others need them; the rest comes in between.
 const FIRST: [&str; 6] = ["Namespace", "ServiceAccount", "Secret", "ConfigMap", "Service", "NetworkPolicy"];
@@ -103,6 +107,20 @@ impl Manifests {
                     *image = format!("{prefix}/{image}");
                 }
             });
+        }
+        self
+    }
+
+    /// With a mark on the pods of each of these images, given by name and id.
+    pub fn with_image_ids(mut self, ids: &BTreeMap<String, String>) -> Self {
+        for object in &mut self.objects {
+            let Some(template) = object.data.pointer_mut("/spec/template") else { continue };
+            let mut used = BTreeSet::new();
+            each_image(template, &mut |image| used.extend(ids.get(image).cloned()));
+            if !used.is_empty() {
+                let mark = used.into_iter().collect::<Vec<_>>().join(",");
+                template["metadata"]["annotations"][IMAGE_MARK] = mark.into();
+            }
         }
         self
     }

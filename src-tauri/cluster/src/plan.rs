@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use self::{
-    deployment::{Consent, Deployment, Settings, last_plan},
+    deployment::{Consent, Deployment, Settings, is_for, last_plan},
     options::{DeployOptions, Images, Target},
 };
 use crate::{Change, Error};

@@ -26,6 +26,13 @@ pub(crate) fn write<T: Serialize>(file: &Path, value: &T) -> Result<()> {
     replace(file, &bytes).map_err(|error| failed("write", file, &error))
 }
 
+pub(crate) fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", file, &error)),
+        _ => Ok(()),
+    }
+}
+
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;

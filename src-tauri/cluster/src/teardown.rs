@@ -16,7 +16,8 @@ use crate::{
     Cluster, Error, ErrorKind, ObjectRef, Result, apply,
     connection::{answer, at_once},
     manifests::{Manifests, Overlay, PART_OF},
-    plan::record::History,
+    plan::record::{self, History},
+    shell::quoted,
 };
 
 /// Longer than a pod may take to finish its answers.
@@ -51,27 +52,34 @@ pub async fn preview(cluster: &Cluster) -> Result<Teardown> {
                 name: claim.name_any(),
                 namespace: claim.namespace(),
             },
-            why: "It holds the chats, and the next deploy finds them there.".to_owned(),
+            why: match is_ours(claim) {
+                true => "It holds the chats, and the next deploy finds them there.".to_owned(),
+                false => "It is not Flotilla's: somebody else has put it there.".to_owned(),
+            },
         })
         .collect();
     keep.push(Kept {
         object: ObjectRef { kind: "Namespace".to_owned(), name: cluster.namespace.clone(), namespace: None },
         why: "Deleting it would delete everything in it, volumes and what others have put there too.".to_owned(),
     });
-    let namespace = &cluster.namespace;
-    let kubectl = format!("kubectl --context {} --namespace {namespace}", cluster.context);
+    let kubectl = format!("kubectl --context {} --namespace {}", quoted(&cluster.context), quoted(&cluster.namespace));
     let kinds: BTreeSet<_> = removed.iter().map(|object| crate::manifests::kind(object).to_lowercase()).collect();
     let mut commands = Vec::new();
     if !kinds.is_empty() {
         let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
         commands.push(format!("{kubectl} delete {kinds} --selector {PART_OF}"));
     }
-    if !claims.items.is_empty() {
+    if claims.items.iter().any(is_ours) {
         commands.push(format!(
             "# For the chats too, which cannot be undone:\n{kubectl} delete persistentvolumeclaim --selector {PART_OF}"
         ));
     }
     Ok(Teardown { remove: removed.iter().map(apply::reference).collect(), keep, commands })
+}
+
+fn is_ours(claim: &PersistentVolumeClaim) -> bool {
+    let label = PART_OF.split_once('=');
+    claim.labels().iter().any(|(name, value)| Some((name.as_str(), value.as_str())) == label)
 }
 
 /// Remove what [`preview`] names, and wait until it is gone. Doing it again finishes what was interrupted.
@@ -81,7 +89,9 @@ pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
         apply::delete(cluster, object).await?;
     }
     at_once(removed.iter().map(|object| gone(cluster, object))).await?;
-    History::of(cluster, state_folder).clear()
+    History::of(cluster, state_folder).await?.clear()?;
+    // What it has applied is gone, so there is nothing in it to go on with.
+    record::forget(cluster, state_folder).await
 }
 
 /// Every object with Flotilla's label, of the kinds that any overlay ships; those first that make others.

@@ -9,14 +9,14 @@ use crate::{
 
 /// What undoing would change, and change nothing.
 pub async fn preview(cluster: &Cluster, state_folder: &Path) -> Result<Vec<Change>> {
-    let (before, last) = last_two(cluster, state_folder)?;
+    let (before, last) = last_two(cluster, state_folder).await?;
     apply::changes(cluster, &before.manifests, Some(&last.manifests)).await
 }
 
 /// Apply the deploy before the last one again. Fields that somebody else has taken meanwhile are left to them.
 pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
-    let (before, last) = last_two(cluster, state_folder)?;
-    let conflicts = apply::apply_all(cluster, &before.manifests, Some(&last.manifests), false, &|_| {}).await?;
+    let (before, last) = last_two(cluster, state_folder).await?;
+    let conflicts = apply::apply_all(cluster, &before.manifests, Some(&last.manifests), &[], &|_| {}).await?;
     if !conflicts.is_empty() {
         let whose: Vec<_> = conflicts
             .iter()
@@ -30,11 +30,11 @@ pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
         );
         return Err(Error::passing(ErrorKind::Conflict, message));
     }
-    History::of(cluster, state_folder).pop()
+    History::of(cluster, state_folder).await?.pop()
 }
 
-fn last_two(cluster: &Cluster, state_folder: &Path) -> Result<(Applied, Applied)> {
-    let mut history = History::of(cluster, state_folder).read()?;
+async fn last_two(cluster: &Cluster, state_folder: &Path) -> Result<(Applied, Applied)> {
+    let mut history = History::of(cluster, state_folder).await?.read()?;
     match (history.pop(), history.pop()) {
         (Some(last), Some(before)) => Ok((before, last)),
         (Some(_), None) => Err(Error::lasting(

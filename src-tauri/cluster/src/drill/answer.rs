@@ -1,7 +1,7 @@
 //! One answer through the conversations API, followed through lost connections as the UI does it.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -9,7 +9,7 @@ use futures::StreamExt;
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 
 use crate::{
     Error, ErrorKind, Result,
@@ -38,11 +38,50 @@ pub(super) enum Fate {
     Vanished,
 }
 
-/// The drill's conversations. They are deleted in the end.
+/// The drill's conversations. They are deleted in the end, whatever end that is.
 pub(super) struct Conversations {
+    begun: Arc<Begun>,
+}
+
+/// What is on the server because of the drill.
+struct Begun {
     client: Client,
     url: String,
     ids: Mutex<Vec<String>>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let ids = std::mem::take(self.ids.get_mut().unwrap_or_else(PoisonError::into_inner));
+        // With the app itself gone, they stay in the list, where a person sees their titles.
+        if let (false, Ok(runtime)) = (ids.is_empty(), Handle::try_current()) {
+            runtime.spawn(delete(self.client.clone(), self.url.clone(), ids));
+        }
+    }
+}
+
+impl Begun {
+    async fn post<T: for<'de> Deserialize<'de>>(&self, path: &str, body: &serde_json::Value) -> Result<T> {
+        let response = self.client.post(format!("{}{path}", self.url)).json(body).send().await;
+        let response = response.map_err(|error| unreachable_address(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let said: String = response.text().await.unwrap_or_default().chars().take(200).collect();
+            let message = format!("{} answers {}: {said}. Check that Flotilla runs there.", self.url, status.as_u16());
+            return Err(Error::passing(ErrorKind::ClusterFailed, message));
+        }
+        response.json().await.map_err(|error| {
+            let message = format!("{} does not answer as a Flotilla does: {}.", self.url, chain(&error));
+            Error::lasting(ErrorKind::ClusterFailed, message)
+        })
+    }
+}
+
+/// What cannot be deleted stays in the list, where a person sees its title.
+async fn delete(client: Client, url: String, ids: Vec<String>) {
+    for id in ids {
+        let _ = client.delete(format!("{url}/api/conversations/{id}")).send().await;
+    }
 }
 
 /// The answer to follow.
@@ -91,34 +130,29 @@ impl Conversations {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| unreachable_address(&error))?;
-        Ok(Self { client, url: url.trim_end_matches('/').to_owned(), ids: Mutex::default() })
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { begun: Arc::new(Begun { client, url, ids: Mutex::default() }) })
     }
 
     /// Begin a conversation and ask for a long answer.
     pub(super) async fn ask(&self, number: u32) -> Result<Run> {
         let title = format!("Failure drill {}", number + 1);
         let body = json!({"title": title, "parameters": {"max_tokens": MAX_TOKENS}});
-        let Conversation { id } = self.post("/api/conversations", &body).await?;
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id.clone());
+        // A task of its own: cut off in the middle, nobody would know what to delete.
+        let begun = Arc::clone(&self.begun);
+        let beginning = tokio::spawn(async move {
+            let Conversation { id } = begun.post("/api/conversations", &body).await?;
+            begun.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id.clone());
+            Ok::<_, Error>(id)
+        });
+        let id = match beginning.await {
+            Ok(id) => id?,
+            Err(panic) => return Err(Error::lasting(ErrorKind::ClusterFailed, format!("The drill failed: {panic}."))),
+        };
         let content = format!("Write a long story in ten chapters about island number {}.", number + 1);
         let Turn { run_id } =
-            self.post(&format!("/api/conversations/{id}/messages"), &json!({"content": content})).await?;
+            self.begun.post(&format!("/api/conversations/{id}/messages"), &json!({"content": content})).await?;
         Ok(Run(run_id))
-    }
-
-    async fn post<T: for<'de> Deserialize<'de>>(&self, path: &str, body: &serde_json::Value) -> Result<T> {
-        let response = self.client.post(format!("{}{path}", self.url)).json(body).send().await;
-        let response = response.map_err(|error| unreachable_address(&error))?;
-        let status = response.status();
-        if !status.is_success() {
-            let said: String = response.text().await.unwrap_or_default().chars().take(200).collect();
-            let message = format!("{} answers {}: {said}. Check that Flotilla runs there.", self.url, status.as_u16());
-            return Err(Error::passing(ErrorKind::ClusterFailed, message));
-        }
-        response.json().await.map_err(|error| {
-            let message = format!("{} does not answer as a Flotilla does: {}.", self.url, chain(&error));
-            Error::lasting(ErrorKind::ClusterFailed, message)
-        })
     }
 
     /// Read an answer to its end, whatever happens to connections. Tells `begun` at its first text, or its end.
@@ -146,19 +180,18 @@ impl Conversations {
     }
 
     async fn events(&self, Run(id): &Run, last_event_id: Option<&str>) -> reqwest::Result<Response> {
-        let mut request = self.client.get(format!("{}/api/runs/{id}/events", self.url));
+        let mut request = self.begun.client.get(format!("{}/api/runs/{id}/events", self.begun.url));
         if let Some(last) = last_event_id {
             request = request.header("last-event-id", last);
         }
         request.send().await
     }
 
-    /// Delete the conversations. What cannot be deleted stays in the list, where a person sees its title.
+    /// Delete the conversations, and wait until that is done.
     pub(super) async fn forget(&self) {
-        let ids = std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner));
-        for id in ids {
-            let _ = self.client.delete(format!("{}/api/conversations/{id}", self.url)).send().await;
-        }
+        let Begun { client, url, ids } = &*self.begun;
+        let ids = std::mem::take(&mut *ids.lock().unwrap_or_else(PoisonError::into_inner));
+        delete(client.clone(), url.clone(), ids).await;
     }
 }
 

@@ -74,19 +74,23 @@ async fn recover(cluster: &Cluster, messages: &mpsc::Sender<Message>) -> bool {
     messages.send(Message::Link(Source::Metrics, Link::Up)).await.is_ok()
 }
 
-/// Ask the deployed address whether it is well, from where its users come.
-pub(super) async fn probe(url: String, messages: mpsc::Sender<Message>) {
+/// Ask the deployed address whether it is well, from where its users come. Always the newest one.
+pub(super) async fn probe(mut url: watch::Receiver<Option<String>>, messages: mpsc::Sender<Message>) {
     let client = match reqwest::Client::builder().timeout(PROBE_PATIENCE).build() {
         Ok(client) => client,
         Err(error) => return tracing::warn!(error = %crate::error::chain(&error), "the address cannot be probed"),
     };
-    let health = format!("{}/health", url.trim_end_matches('/'));
     let mut ticks = interval(PROBE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Ok(()) = url.changed() => ticks.reset(),
+        }
+        let Some(address) = url.borrow_and_update().clone() else { continue };
+        let health = format!("{}/health", address.trim_end_matches('/'));
         let healthy = client.get(&health).send().await.is_ok_and(|response| response.status().is_success());
-        if messages.send(Message::Healthy(healthy)).await.is_err() {
+        if messages.send(Message::Healthy(address, healthy)).await.is_err() {
             return;
         }
     }

@@ -57,11 +57,20 @@ impl News {
             Message::StatefulSets(change) => self.stateful_sets.take(change),
             Message::Autoscalers(change) => self.autoscalers.take(change),
             Message::Events(events) => self.events.extend(events),
-            Message::Healthy(healthy) => {
+            // An answer of the address before is none of this one's.
+            Message::Healthy(url, healthy) if self.url.as_ref() == Some(&url) => {
                 self.other |= self.healthy != Some(healthy);
                 self.healthy = Some(healthy);
             }
+            Message::Healthy(..) | Message::Identified(_) => {}
             Message::Measured(measured) => drop(self.measure(measured)),
+        }
+    }
+
+    /// Where it answers from now on.
+    pub(super) fn set_url(&mut self, url: Option<String>) {
+        if self.url != url {
+            (self.url, self.healthy, self.other) = (url, None, true);
         }
     }
 

@@ -1,25 +1,32 @@
 //! What can be known of a cluster before anything in it is changed.
 
+use std::path::Path;
+
 use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    authorization::v1::ResourceAttributes,
     core::v1::{Namespace, Node},
 };
 use kube::{
     Api,
-    api::{ListParams, PostParams},
+    api::ListParams,
     core::{ApiResource, GroupVersionKind},
 };
 
-use super::{Check, CheckStatus};
+use super::{Check, CheckStatus, record::History};
 use crate::{
-    Cluster, ErrorKind, Result,
+    Cluster, ErrorKind, Result, apply,
     connection::{answer, at_once},
     images::Image,
     manifests::Manifests,
+    rights,
 };
 
 /// The checks, and whether to leave the namespace as it is.
-pub(super) async fn cluster(cluster: &Cluster, manifests: &Manifests) -> Result<(Vec<Check>, bool)> {
+pub(super) async fn cluster(
+    cluster: &Cluster,
+    manifests: &Manifests,
+    state_folder: &Path,
+) -> Result<(Vec<Check>, bool)> {
     let mut checks = Vec::new();
     match answer(cluster.client.apiserver_version()).await {
         Ok(version) => {
@@ -34,7 +41,10 @@ pub(super) async fn cluster(cluster: &Cluster, manifests: &Manifests) -> Result<
     }
     let (namespace, exists) = namespace(cluster).await?;
     checks.extend(namespace);
-    let (rights, leave_namespace) = rights(cluster, manifests, exists).await?;
+    let last = History::of(cluster, state_folder).await?.read()?.pop();
+    let surplus = last.iter().flat_map(|last| apply::surplus(&last.manifests, manifests)).cloned().collect();
+    let surplus = Manifests { objects: surplus };
+    let (rights, leave_namespace) = rights_over(cluster, manifests, &surplus, exists).await?;
     checks.push(rights);
     Ok((checks, leave_namespace))
 }
@@ -54,10 +64,16 @@ async fn namespace(cluster: &Cluster) -> Result<(Option<Check>, bool)> {
     }
 }
 
-/// Ask for each kind whether the user may create and patch it. The namespace itself may be left alone once it exists.
-async fn rights(cluster: &Cluster, manifests: &Manifests, namespace_exists: bool) -> Result<(Check, bool)> {
-    let kinds = manifests.kinds();
-    let questions: Vec<_> = kinds.iter().flat_map(|kind| ["create", "patch"].map(|verb| (kind, verb))).collect();
+/// Ask for each kind whether the user may create and patch it, or delete it where Apply does. The namespace itself may be left alone once it exists.
+async fn rights_over(
+    cluster: &Cluster,
+    manifests: &Manifests,
+    surplus: &Manifests,
+    namespace_exists: bool,
+) -> Result<(Check, bool)> {
+    let (kinds, deleted) = (manifests.kinds(), surplus.kinds());
+    let made = kinds.iter().flat_map(|kind| ["create", "patch"].map(|verb| (kind, verb)));
+    let questions: Vec<_> = made.chain(deleted.iter().map(|kind| (kind, "delete"))).collect();
     let answers = at_once(questions.iter().map(|(kind, verb)| may(cluster, kind, verb))).await?;
     let missing = questions.iter().zip(answers).filter(|(_, allowed)| !allowed).map(|(question, _)| question);
     let (of_namespace, others): (Vec<_>, Vec<_>) = missing.partition(|(kind, _)| kind.kind == "Namespace");
@@ -93,13 +109,7 @@ async fn may(cluster: &Cluster, kind: &GroupVersionKind, verb: &str) -> Result<b
         name: is_namespace.then(|| cluster.namespace.clone()),
         ..ResourceAttributes::default()
     };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
-        ..Default::default()
-    };
-    let reviews = Api::<SelfSubjectAccessReview>::all(cluster.client.clone());
-    let answered = answer(reviews.create(&PostParams::default(), &review)).await?;
-    Ok(answered.status.is_some_and(|status| status.allowed))
+    rights::allowed(cluster, attributes).await
 }
 
 /// Whether the nodes have the images that nothing will load. Nodes tell only of some of their images, and not everyone

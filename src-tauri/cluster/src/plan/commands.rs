@@ -5,6 +5,7 @@ use crate::{
     apply::FIELD_MANAGER,
     images::{Image, build_line},
     k3d,
+    shell::quoted,
 };
 
 pub(super) fn title(step: StepId) -> &'static str {
@@ -22,10 +23,11 @@ pub(super) fn title(step: StepId) -> &'static str {
 pub(super) fn command(step: StepId, options: &DeployOptions, context: Option<&str>, namespace: &str) -> String {
     let kubectl = match (&options.target, context) {
         (Target::K3d { name, .. }, _) => format!("kubectl --context k3d-{name}"),
-        (Target::Context, Some(context)) => format!("kubectl --context {context}"),
+        (Target::Context, Some(context)) => format!("kubectl --context {}", quoted(context)),
         (Target::Context, None) => "kubectl".to_owned(),
     };
     let overlay = options.overlay.folder();
+    let namespace = quoted(namespace);
     match step {
         StepId::Preflight => match options.target {
             Target::K3d { .. } => "docker version\nk3d version".to_owned(),
@@ -43,7 +45,10 @@ pub(super) fn command(step: StepId, options: &DeployOptions, context: Option<&st
         StepId::Rollout => ["statefulset/postgres", "deployment/backend", "deployment/frontend"]
             .map(|workload| format!("{kubectl} --namespace {namespace} rollout status {workload}"))
             .join("\n"),
-        StepId::Probe => format!("curl --fail {}/health", options.url.trim_end_matches('/')),
+        StepId::Probe => {
+            let health = format!("{}/health", options.url.trim_end_matches('/'));
+            format!("curl --fail {}", quoted(&health))
+        }
     }
 }
 
@@ -51,7 +56,8 @@ fn images(options: &DeployOptions) -> Vec<String> {
     let names = Image::ALL.map(Image::name).join(" ");
     match (&options.images, &options.target) {
         (Images::Registry { prefix }, _) => {
-            Image::ALL.iter().map(|image| format!("docker pull {prefix}/{}", image.name())).collect()
+            let name = |image: &Image| quoted(&format!("{}/{}", prefix.trim_end_matches('/'), image.name()));
+            Image::ALL.iter().map(|image| format!("docker pull {}", name(image))).collect()
         }
         (Images::Present, _) => vec![format!("docker image inspect {names}")],
         (Images::Build, target) => {
@@ -63,5 +69,29 @@ fn images(options: &DeployOptions) -> Vec<String> {
             }
             lines
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_somebody_else_has_named_gets_loose_in_a_shell() {
+        let nasty = "a; rm -rf ~ #";
+        let options = DeployOptions {
+            target: Target::Context,
+            images: Images::Registry { prefix: "$(reboot)".to_owned() },
+            url: "http://localhost/$(reboot)".to_owned(),
+            ..DeployOptions::default()
+        };
+        let line = |step| command(step, &options, Some(nasty), nasty);
+        let quoted = "--context 'a; rm -rf ~ #'";
+        for step in [StepId::Preflight, StepId::Cluster, StepId::Diff, StepId::Apply, StepId::Rollout] {
+            assert!(line(step).lines().all(|line| line.contains(quoted)), "{}", line(step));
+        }
+        assert!(line(StepId::Rollout).contains("--namespace 'a; rm -rf ~ #'"), "{}", line(StepId::Rollout));
+        assert!(line(StepId::Images).starts_with("docker pull '$(reboot)/flotilla-"), "{}", line(StepId::Images));
+        assert_eq!(line(StepId::Probe), "curl --fail 'http://localhost/$(reboot)/health'");
     }
 }

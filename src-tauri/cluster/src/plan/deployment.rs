@@ -60,7 +60,11 @@ impl Deployment {
     pub fn start(options: DeployOptions, cluster: Option<Cluster>, settings: Settings) -> Result<Self> {
         options.check()?;
         let cluster = cluster_for(&options, cluster)?;
-        Self::run(Run::new_record(options, cluster.as_ref(), &settings), cluster, settings)
+        let mut record = Run::new_record(options, cluster.as_ref(), &settings);
+        // What an earlier plan has left half made is still in the way.
+        let earlier = Record::read(&settings.state_folder).ok().flatten();
+        record.making_cluster = earlier.and_then(|earlier| earlier.making_cluster);
+        Self::run(record, cluster, settings)
     }
 
     /// Go on where a plan stopped: after a failure, a cancellation, or the end of the app.
@@ -130,6 +134,14 @@ impl Deployment {
 impl Drop for Deployment {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Whether the plan on disk is for this very cluster, whatever its context is called.
+pub async fn is_for(cluster: &Cluster, settings: &Settings) -> Result<bool> {
+    match Record::read(&settings.state_folder)? {
+        Some(record) => record.is_of(cluster).await,
+        None => Ok(false),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use url::Url;
 
-use crate::{Error, ErrorKind, Result, command, manifests::Overlay};
+use crate::{Error, ErrorKind, Result, command, k3d::K3dName, manifests::Overlay};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct DeployOptions {
@@ -21,7 +21,12 @@ pub struct DeployOptions {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
     /// A k3d cluster, made when it is not there.
-    K3d { name: String, agents: u32, http_port: u16 },
+    K3d {
+        #[ts(as = "String")]
+        name: K3dName,
+        agents: u32,
+        http_port: u16,
+    },
     /// The cluster of the chosen context.
     Context,
 }
@@ -40,7 +45,7 @@ pub enum Images {
 impl Default for DeployOptions {
     fn default() -> Self {
         Self {
-            target: Target::K3d { name: "flotilla".to_owned(), agents: 0, http_port: 80 },
+            target: Target::K3d { name: K3dName::default(), agents: 0, http_port: 80 },
             overlay: Overlay::K3d,
             images: Images::Build,
             load_command: None,
@@ -52,16 +57,8 @@ impl Default for DeployOptions {
 impl DeployOptions {
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::lasting(ErrorKind::ClusterFailed, message));
-        if let Target::K3d { name, http_port, .. } = &self.target {
-            let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if name.is_empty() || name.len() > 32 || !letters || name.starts_with('-') || name.ends_with('-') {
-                return wrong(format!(
-                    "{name:?} cannot name a k3d cluster. Use up to 32 small letters, digits and dashes."
-                ));
-            }
-            if *http_port == 0 {
-                return wrong("The port 0 cannot be published. Choose one from 1 to 65535, such as 80.".to_owned());
-            }
+        if let Target::K3d { http_port: 0, .. } = &self.target {
+            return wrong("The port 0 cannot be published. Choose one from 1 to 65535, such as 80.".to_owned());
         }
         if let Images::Registry { prefix } = &self.images
             && (prefix.is_empty()

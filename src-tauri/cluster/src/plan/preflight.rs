@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Result,
     images::{Docker, Image, is_source_tree},
-    k3d::K3d,
+    k3d::{K3d, K3dName},
 };
 
 /// k3s, Traefik and Flotilla's own images, unpacked.
@@ -45,11 +45,15 @@ impl Run {
                 }
                 // What an earlier try found out must not hide the question.
                 self.record.leave_namespace = false;
-                let (cluster_checks, leave_namespace) = checks::cluster(self.cluster()?, &self.manifests()?).await?;
+                let (cluster_checks, leave_namespace) =
+                    checks::cluster(self.cluster()?, &self.manifests()?, &self.settings.state_folder).await?;
                 self.record.leave_namespace = leave_namespace;
                 let reachable =
                     !cluster_checks.iter().any(|check| check.name == "cluster" && check.status == CheckStatus::Failed);
                 found.extend(cluster_checks);
+                if reachable {
+                    self.recognise().await?;
+                }
                 if reachable && self.options.images == Images::Present {
                     found.push(checks::present_images(self.cluster()?).await);
                 }
@@ -80,7 +84,7 @@ impl Run {
     }
 
     /// Whether the cluster is there already, so that its own port is no trouble.
-    async fn check_k3d(&self, name: &str, found: &mut Vec<Check>) -> bool {
+    async fn check_k3d(&self, name: &K3dName, found: &mut Vec<Check>) -> bool {
         let k3d = K3d { program: &self.settings.programs.k3d, log: &|_| {} };
         let version = match k3d.version().await {
             Ok(version) => version,

@@ -13,13 +13,15 @@ use k8s_openapi::{
 use kube::{
     Api, Resource,
     api::DeleteParams,
+    core::DynamicObject,
     runtime::{WatchStreamExt as _, reflector, reflector::Store, watcher},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::{
-    Cluster, Error, ErrorKind, Result,
+    Cluster, Error, ErrorKind, Result, apply,
+    connection::{answer, at_once},
     manifests::{Manifests, PART_OF, kind, name},
     pods::why_not_ready,
 };
@@ -43,6 +45,24 @@ struct Workload {
     stuck: Option<String>,
 }
 
+/// Whether what is to become ready is there at all. A teardown may have come between.
+pub(super) async fn is_applied(cluster: &Cluster, manifests: &Manifests) -> Result<bool> {
+    let workloads = manifests.objects.iter().filter(|object| is_workload(object));
+    let found = at_once(workloads.map(async |object| {
+        match answer(apply::api(cluster, object)?.get_opt(name(object))).await {
+            Ok(found) => Ok(found.is_some()),
+            // The watch will tell.
+            Err(error) if error.kind == ErrorKind::Forbidden => Ok(true),
+            Err(error) => Err(error),
+        }
+    }));
+    Ok(found.await?.into_iter().all(|found| found))
+}
+
+fn is_workload(object: &DynamicObject) -> bool {
+    matches!(kind(object), "Deployment" | "StatefulSet")
+}
+
 /// `report` hears what is waited for, and how many pods of how many are ready.
 pub(super) async fn wait(
     cluster: &Cluster,
@@ -52,7 +72,7 @@ pub(super) async fn wait(
     let expected: Vec<_> = manifests
         .objects
         .iter()
-        .filter(|object| matches!(kind(object), "Deployment" | "StatefulSet"))
+        .filter(|object| is_workload(object))
         .map(|object| (kind(object), name(object)))
         .collect();
     let (deployments, deployment_events) = watch::<Deployment>(cluster);
@@ -95,7 +115,7 @@ pub(super) async fn wait(
                 return Err(unreachable_server());
             }
             if started.elapsed() > LIMIT {
-                let message = "Somebody has deleted what was applied. Start the deploy anew.";
+                let message = "Somebody has deleted what was applied. Resume to apply it again.";
                 return Err(Error::passing(ErrorKind::NotFound, message));
             }
             continue;

@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Consent, DeployOptions, Plan, PlanStatus, Progress, Settings, Step, StepId, StepStatus, WaitingFor, commands,
-    record::Record,
+    Consent, DeployOptions, Plan, PlanStatus, Progress, Settings, Step, StepId, StepStatus, Target, WaitingFor,
+    commands, record::Record,
 };
 use crate::{
     Cluster, Error, ErrorKind, Result,
@@ -23,6 +23,8 @@ const LOG_LINES: usize = 500;
 pub(super) enum Outcome {
     Done(String),
     Skipped(String),
+    /// What earlier steps had done is not there any more, so they are done again first.
+    Again,
 }
 
 pub(super) struct Run {
@@ -66,8 +68,11 @@ impl Run {
                 options,
             },
             namespace: settings.namespace.clone(),
+            cluster: None,
+            making_cluster: None,
+            image_ids: Default::default(),
             agreed_to: None,
-            agreed_to_force: false,
+            agreed_conflicts: Vec::new(),
             leave_namespace: false,
         }
     }
@@ -82,16 +87,12 @@ impl Run {
         plan.status = PlanStatus::Running;
         plan.waiting_for = None;
         plan.finished_at = None;
-        for step in plan.steps.iter_mut().filter(|step| !step.status.is_over()) {
-            *step = Step {
-                status: StepStatus::Pending,
-                started_at: None,
-                finished_at: None,
-                progress: None,
-                detail: None,
-                error: None,
-                ..step.clone()
-            };
+        let is_k3d = matches!(plan.options.target, Target::K3d { .. });
+        for step in &mut plan.steps {
+            // A k3d cluster may have been stopped or deleted since.
+            if !step.status.is_over() || (is_k3d && step.id == StepId::Cluster) {
+                begin_anew(step);
+            }
         }
         record.write(&settings.state_folder)?;
         let options = record.plan.options.clone();
@@ -102,10 +103,7 @@ impl Run {
 
     pub async fn go_through(mut self, cancelled: CancellationToken) {
         self.ask_again_for_other_manifests();
-        for id in STEPS {
-            if self.plan.borrow().step(id).status.is_over() {
-                continue;
-            }
+        while let Some(id) = self.next_step() {
             self.update(|plan| {
                 let step = plan.step_mut(id);
                 step.status = StepStatus::Running;
@@ -130,20 +128,54 @@ impl Run {
         });
     }
 
+    /// The first one that is not over; a step may send the plan back to earlier ones.
+    fn next_step(&self) -> Option<StepId> {
+        let plan = self.plan.borrow();
+        STEPS.into_iter().find(|id| !plan.step(*id).status.is_over())
+    }
+
+    /// Do this step and all after it again.
+    pub fn go_back_to(&mut self, first: StepId) {
+        self.update(|plan| {
+            let steps = plan.steps.iter_mut().skip_while(|step| step.id != first);
+            steps.for_each(begin_anew);
+        });
+    }
+
+    /// Make sure that this is the cluster that the plan is for. A k3d cluster may be another one by now, which knows
+    /// nothing of what was done to the first.
+    pub async fn recognise(&mut self) -> Result<()> {
+        let identity = self.cluster()?.identity().await?;
+        if self.record.cluster.as_ref().is_some_and(|known| *known != identity) {
+            if self.options.target == Target::Context {
+                let message = format!(
+                    "This deploy was for another cluster than the one that {} leads to now. Start a new one.",
+                    self.cluster()?.context
+                );
+                return Err(Error::lasting(ErrorKind::Conflict, message));
+            }
+            self.record.agreed_to = None;
+            self.go_back_to(StepId::Images);
+        }
+        self.record.cluster = Some(identity);
+        self.save();
+        Ok(())
+    }
+
     /// A newer version of the app may go on with a plan, and then applies something else than was agreed to.
     fn ask_again_for_other_manifests(&mut self) {
         let agreed_to = self.record.agreed_to.as_deref();
         if agreed_to.is_none() || self.manifests().is_ok_and(|manifests| agreed_to == Some(&manifests.digest())) {
             return;
         }
-        self.update(|plan| {
-            for id in [StepId::Images, StepId::Diff, StepId::Apply, StepId::Rollout, StepId::Probe] {
-                plan.step_mut(id).status = StepStatus::Pending;
-            }
-        });
+        self.go_back_to(StepId::Images);
     }
 
     async fn step(&mut self, id: StepId) -> Result<Outcome> {
+        // The first steps of a plan find out which cluster it is for, and the last asks an address.
+        if !matches!(id, StepId::Preflight | StepId::Cluster | StepId::Probe) {
+            self.recognise().await?;
+        }
         match id {
             StepId::Preflight => self.preflight().await,
             StepId::Cluster => self.make_cluster().await,
@@ -164,6 +196,7 @@ impl Run {
             match outcome {
                 Ok(Outcome::Done(detail)) => (step.status, step.detail) = (StepStatus::Done, Some(detail)),
                 Ok(Outcome::Skipped(detail)) => (step.status, step.detail) = (StepStatus::Skipped, Some(detail)),
+                Ok(Outcome::Again) => begin_anew(step),
                 Err(error) => {
                     step.status = StepStatus::Failed;
                     plan.waiting_for = None;
@@ -231,11 +264,17 @@ impl Run {
         if let super::Images::Registry { prefix } = &self.options.images {
             manifests = manifests.from_registry(prefix);
         }
+        manifests = manifests.with_image_ids(&self.record.image_ids);
         if self.record.leave_namespace {
             manifests.objects.retain(|object: &DynamicObject| kind(object) != "Namespace");
         }
         Ok(manifests)
     }
+}
+
+fn begin_anew(step: &mut Step) {
+    step.status = StepStatus::Pending;
+    (step.started_at, step.finished_at, step.progress, step.detail, step.error) = (None, None, None, None, None);
 }
 
 /// Tells whoever looks, and not the disk.

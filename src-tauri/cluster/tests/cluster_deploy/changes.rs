@@ -2,10 +2,10 @@
 
 use flotilla_cluster::{
     Action, ErrorKind, Overlay,
-    plan::{Consent, StepId, StepStatus, WaitingFor},
+    plan::{Consent, StepId, StepStatus, WaitingFor, last_plan},
     teardown, undo,
 };
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::PersistentVolumeClaim};
 use kube::{
     Api,
     api::{ListParams, Patch, PatchParams},
@@ -68,6 +68,48 @@ async fn a_field_of_somebody_else_is_taken_over_on_the_second_consent_only() {
         deployment.consent(Consent::Force).unwrap();
         applied(&deployment).await;
         assert_eq!(setting().await, "20");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_field_that_is_taken_after_the_question_is_asked_about_anew() {
+    on_a_new_site("later", async |site| {
+        site.apply().await;
+        let take = async |map: &str, key: &str| {
+            let theirs =
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": map}, "data": {key: "7"}});
+            site.config_maps()
+                .patch(map, &PatchParams::apply("somebody").force(), &Patch::Apply(&theirs))
+                .await
+                .unwrap();
+        };
+        take("backend", "MAX_CONTEXT_MESSAGES").await;
+        let deployment = site.start();
+        agree(&deployment).await;
+        until(&deployment, "it asks a second time", |plan| plan.waiting_for == Some(WaitingFor::Force)).await;
+        let engine = site.config_maps().get("engine").await.unwrap().data.unwrap();
+        let key = engine.keys().next().unwrap();
+
+        take("engine", key).await;
+        deployment.consent(Consent::Force).unwrap();
+
+        let about = |plan: &flotilla_cluster::plan::Plan| {
+            let detail = plan.step(StepId::Apply).detail.clone().unwrap_or_default();
+            plan.waiting_for == Some(WaitingFor::Force) && detail.contains("ConfigMap engine. Take them over?")
+        };
+        until(&deployment, "it asks about the new one", about).await;
+        assert_eq!(site.config_maps().get("engine").await.unwrap().data.unwrap()[key], "7");
+        assert_eq!(site.config_maps().get("backend").await.unwrap().data.unwrap()["MAX_CONTEXT_MESSAGES"], "20");
+        deployment.consent(Consent::Force).unwrap();
+        applied(&deployment).await;
+        assert_eq!(site.config_maps().get("engine").await.unwrap().data.unwrap(), engine);
+
+        // Who owns what is another question on the next day.
+        take("backend", "MAX_CONTEXT_MESSAGES").await;
+        let again = site.start();
+        agree(&again).await;
+        until(&again, "it asks again", |plan| plan.waiting_for == Some(WaitingFor::Force)).await;
     })
     .await;
 }
@@ -146,6 +188,8 @@ async fn teardown_removes_what_it_named_and_keeps_the_volume() {
         claim.await.unwrap();
         let theirs = serde_json::from_value(json!({"metadata": {"name": "theirs"}})).unwrap();
         site.config_maps().create(&Default::default(), &theirs).await.unwrap();
+        let theirs = json!({"metadata": {"name": "theirs"}, "spec": {"storageClassName": "", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Ti"}}}});
+        claims.create(&Default::default(), &serde_json::from_value(theirs).unwrap()).await.unwrap();
 
         let preview = teardown::preview(&site.cluster).await.unwrap();
         let removed: Vec<_> = preview.remove.iter().map(|object| format!("{} {}", object.kind, object.name)).collect();
@@ -156,8 +200,14 @@ async fn teardown_removes_what_it_named_and_keeps_the_volume() {
             preview.keep.iter().map(|kept| format!("{} {}", kept.object.kind, kept.object.name)).collect();
         assert_eq!(
             kept,
-            ["PersistentVolumeClaim data-postgres-0".to_owned(), format!("Namespace {}", site.cluster.namespace)]
+            [
+                "PersistentVolumeClaim data-postgres-0".to_owned(),
+                "PersistentVolumeClaim theirs".to_owned(),
+                format!("Namespace {}", site.cluster.namespace)
+            ]
         );
+        let holds_chats = |kept: &&teardown::Kept| kept.why.contains("It holds the chats");
+        assert_eq!(preview.keep.iter().filter(holds_chats).count(), 1);
 
         teardown::run(&site.cluster, site.state_folder()).await.unwrap();
 
@@ -166,6 +216,24 @@ async fn teardown_removes_what_it_named_and_keeps_the_volume() {
         let left = site.config_maps().list(&ListParams::default()).await.unwrap();
         assert!(left.items.iter().any(|map| map.metadata.name.as_deref() == Some("theirs")));
         teardown::run(&site.cluster, site.state_folder()).await.unwrap();
+        assert!(last_plan(&site.settings).unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rollout_of_what_was_deleted_meanwhile_is_applied_again() {
+    on_a_new_site("gone", async |site| {
+        site.apply().await;
+        let deployments: Api<Deployment> = Api::namespaced(site.cluster.client.clone(), &site.cluster.namespace);
+        deployments.delete("backend", &Default::default()).await.unwrap();
+
+        let resumed = site.resume();
+        let shown = agree(&resumed).await;
+        applied(&resumed).await;
+
+        assert_eq!(change(&shown.changes, "Deployment", "backend").action, Action::Create);
+        assert!(deployments.get_opt("backend").await.unwrap().is_some());
     })
     .await;
 }

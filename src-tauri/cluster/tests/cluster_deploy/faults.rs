@@ -1,7 +1,7 @@
 //! What goes wrong in the middle: each time a sentence, and resuming finishes the deploy.
 
 use flotilla_cluster::{
-    Cluster, ErrorKind, ExecConsent,
+    Cluster, ErrorKind, ExecConsent, Overlay,
     plan::{CheckStatus, Consent, Images, StepId, WaitingFor},
 };
 use k8s_openapi::api::{
@@ -72,6 +72,34 @@ async fn missing_rights_are_named_before_anything_is_made() {
         assert_eq!(rights.status, CheckStatus::Warning, "{rights:?}");
         assert!(plan.changes.iter().all(|change| change.kind != "Namespace"));
         applied(&resumed).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_right_to_delete_is_asked_for_where_something_is_deleted() {
+    on_a_new_site("delete", async |mut site| {
+        site.options.overlay = Overlay::OllamaHost;
+        site.apply().await;
+        let admin = site.cluster.clone();
+        let (kubeconfig, context) = visitor(&site).await;
+        let verbs = ["get", "list", "watch", "create", "patch"];
+        let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}]);
+        let role = json!({"metadata": {"name": "visitor"}, "rules": rules});
+        let roles: Api<Role> = Api::namespaced(admin.client.clone(), &admin.namespace);
+        roles.create(&PostParams::default(), &serde_json::from_value(role).unwrap()).await.unwrap();
+        bind(&admin, "visitor", "Role", "visitor").await;
+        let consent = ExecConsent::new(site.state_folder());
+        let visitor = Cluster::connect(&kubeconfig, Some(&context), &consent).await.unwrap();
+        // Who may not ask the cluster which one it is has been told.
+        let visitor = Cluster { identity: admin.identity.clone(), ..visitor };
+        site.cluster = visitor.in_namespace(&admin.namespace);
+
+        // The same again deletes nothing.
+        applied(&site.start()).await;
+        site.options.overlay = Overlay::K3d;
+        let error = failed(&site.start(), StepId::Preflight).await;
+        assert!(error.message.contains("You may not delete "), "{error}");
     })
     .await;
 }

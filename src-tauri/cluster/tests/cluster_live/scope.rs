@@ -29,7 +29,7 @@ pub async fn in_namespace<F: Future<Output = ()> + Send + 'static>(test: impl Fn
     let has_account =
         kube::runtime::wait::await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some());
     tokio::time::timeout(PATIENCE, has_account).await.unwrap().unwrap();
-    let cluster = Cluster { client, context: "test".to_owned(), namespace: namespace.clone(), is_local: true };
+    let cluster = Cluster::with_client(client, "test", &namespace);
     let result = tokio::spawn(test(cluster)).await;
     namespaces.delete(&namespace, &Default::default()).await.unwrap();
     if let Err(failure) = result {

@@ -11,7 +11,11 @@ use flotilla_cluster::{
     samples::Sample,
     workloads::Workload,
 };
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 
 use crate::scope::PATIENCE;
 
@@ -31,7 +35,7 @@ impl View {
     /// Watch the cluster, keeping what must be kept in `folder`.
     pub fn open(cluster: &Cluster, folder: &Path) -> Self {
         let (sender, updates) = mpsc::channel(4);
-        let options = LiveOptions { state_folder: folder.to_owned(), url: None };
+        let options = LiveOptions { state_folder: folder.to_owned(), url: watch::channel(None).1 };
         let task = tokio::spawn(live::follow(cluster.clone(), options, sender));
         Self {
             updates,

@@ -33,6 +33,15 @@ fn a_context_of_k3d_is_recognised_and_local() {
 }
 
 #[test]
+fn a_context_that_only_looks_like_one_of_k3d_names_no_cluster_of_it() {
+    let config = Kubeconfig::new(
+        "contexts: [{name: k3d---all, context: {cluster: c, user: u}}]\n\
+         clusters: [{name: c, cluster: {server: 'https://0.0.0.0:36443'}}]\nusers: [{name: u, user: {token: t}}]",
+    );
+    assert_eq!(config.context().k3d_cluster, None);
+}
+
+#[test]
 fn a_choice_is_remembered_and_can_be_taken_back() {
     let config = Kubeconfig::with("server: https://c.example.org", "token: t");
     let id = config.context().id;

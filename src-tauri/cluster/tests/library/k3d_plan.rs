@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use flotilla_cluster::{
-    Overlay, Programs, delete_k3d,
+    K3dName, Overlay, Programs, delete_k3d,
     plan::{
         CheckStatus, DeployOptions, Deployment, Images, Plan, PlanStatus, Settings, StepId, StepStatus, Target,
         last_plan,
@@ -71,10 +71,14 @@ impl Laptop {
     }
 }
 
+fn flotilla() -> K3dName {
+    "flotilla".parse().unwrap()
+}
+
 /// To a port that is free.
 fn options() -> DeployOptions {
     let http_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    DeployOptions { target: Target::K3d { name: "flotilla".into(), agents: 1, http_port }, ..DeployOptions::default() }
+    DeployOptions { target: Target::K3d { name: flotilla(), agents: 1, http_port }, ..DeployOptions::default() }
 }
 
 #[tokio::test]
@@ -134,6 +138,49 @@ async fn closing_the_app_while_the_cluster_is_made_loses_nothing() {
     assert!(laptop.has("flotilla.made"));
 }
 
+/// k3d that is cut off while it makes the cluster, which it lists by then.
+const CUT_OFF: &str =
+    r#"[ "$1 $2" = 'cluster create' ] && { touch "$(dirname "$0")/$3.made" "$(dirname "$0")/half"; exec sleep 1000; }"#;
+/// k3d that cannot start what was not made whole.
+const HALF_MADE: &str = r#"[ "$1 $2" = 'cluster delete' ] && rm -f "$(dirname "$0")/half"
+[ "$1 $2" = 'cluster start' ] && [ -e "$(dirname "$0")/half" ] && { echo 'no server node' >&2; exit 1; }"#;
+
+#[tokio::test]
+async fn a_cluster_that_was_half_made_makes_way_for_a_whole_one() {
+    for start_anew in [false, true] {
+        let laptop = Laptop::new(DOCKER, &format!("{CUT_OFF}\n{K3D}"));
+        let deployment = Deployment::start(options(), None, laptop.settings.clone()).unwrap();
+        wait_until_making(&deployment).await;
+        while !laptop.has("half") {
+            tokio::task::yield_now().await;
+        }
+        drop(deployment);
+
+        program(laptop.folder.path(), "k3d", &format!("{HALF_MADE}\n{K3D}"));
+        match start_anew {
+            true => laptop.deploy(options()).await,
+            false => Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await,
+        };
+
+        assert!(laptop.has("flotilla.made") && laptop.has("flotilla.runs") && !laptop.has("half"));
+        assert_eq!((laptop.k3d_calls("cluster delete flotilla"), laptop.k3d_calls("cluster create")), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_k3d_itself_could_not_make_is_not_deleted_later() {
+    let failing = format!("[ \"$1 $2\" = 'cluster create' ] && {{ echo 'rolled back' >&2; exit 1; }}\n{K3D}");
+    let laptop = Laptop::new(DOCKER, &failing);
+    laptop.deploy(options()).await;
+
+    // Somebody makes it by hand.
+    program(laptop.folder.path(), "k3d", K3D);
+    fs::write(laptop.folder.path().join("flotilla.made"), "").unwrap();
+    Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await;
+
+    assert_eq!(laptop.k3d_calls("cluster delete"), 0);
+}
+
 #[tokio::test]
 async fn stopping_a_deploy_ends_the_program_that_it_runs() {
     let making = format!(
@@ -189,7 +236,7 @@ async fn a_taken_port_is_named_before_anything_is_made() {
     let laptop = Laptop::new(DOCKER, K3D);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let target = Target::K3d { name: "flotilla".into(), agents: 0, http_port: port };
+    let target = Target::K3d { name: flotilla(), agents: 0, http_port: port };
 
     let plan = laptop.deploy(DeployOptions { target, ..options() }).await;
 
@@ -242,12 +289,8 @@ async fn a_plan_cannot_be_resumed_where_there_was_none() {
 #[tokio::test]
 async fn options_that_a_program_could_take_for_flags_are_refused() {
     let laptop = Laptop::new(DOCKER, K3D);
-    let k3d = |name: &str| Target::K3d { name: name.into(), agents: 0, http_port: 80 };
     let registry = |prefix: &str| Images::Registry { prefix: prefix.into() };
     let bad = [
-        DeployOptions { target: k3d("--all"), ..options() },
-        DeployOptions { target: k3d("Flotilla"), ..options() },
-        DeployOptions { target: k3d(""), ..options() },
         DeployOptions { images: registry("-x"), ..options() },
         DeployOptions { images: registry("a b"), ..options() },
         DeployOptions { url: "file:///etc/passwd".into(), ..options() },
@@ -255,6 +298,15 @@ async fn options_that_a_program_could_take_for_flags_are_refused() {
     ];
     for options in bad {
         assert!(Deployment::start(options.clone(), None, laptop.settings.clone()).is_err(), "{options:?}");
+    }
+}
+
+#[test]
+fn a_cluster_that_is_named_like_a_flag_cannot_be_asked_for() {
+    for name in ["--all", "Flotilla", ""] {
+        let mut options = serde_json::to_value(DeployOptions::default()).unwrap();
+        options["target"]["name"] = name.into();
+        assert!(serde_json::from_value::<DeployOptions>(options).is_err(), "{name:?}");
     }
 }
 
@@ -275,11 +327,11 @@ async fn a_k3d_cluster_is_stopped_started_and_deleted() {
     laptop.deploy(options()).await;
     let programs = &laptop.settings.programs;
 
-    stop_k3d("flotilla", programs).await.unwrap();
+    stop_k3d(&flotilla(), programs).await.unwrap();
     assert!(laptop.has("flotilla.made") && !laptop.has("flotilla.runs"));
-    start_k3d("flotilla", programs).await.unwrap();
+    start_k3d(&flotilla(), programs).await.unwrap();
     assert!(laptop.has("flotilla.runs"));
-    delete_k3d("flotilla", programs).await.unwrap();
+    delete_k3d(&flotilla(), programs).await.unwrap();
     assert!(!laptop.has("flotilla.made"));
 }
 

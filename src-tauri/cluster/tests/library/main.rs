@@ -7,4 +7,5 @@ mod contexts;
 mod hostile_kubeconfigs;
 mod k3d_plan;
 mod manifests;
+mod other_cluster;
 mod support;

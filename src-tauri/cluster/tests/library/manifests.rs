@@ -45,6 +45,24 @@ fn a_registry_prefix_goes_before_our_images_and_no_others() {
 }
 
 #[test]
+fn another_build_of_an_image_changes_its_pods_and_no_others() {
+    let image = format!("flotilla-backend:{}", env!("CARGO_PKG_VERSION"));
+    let built = |id: &str| {
+        Manifests::of(Overlay::K3d).unwrap().with_image_ids(&BTreeMap::from([(image.clone(), id.to_owned())]))
+    };
+    let (first, second) = (built("sha256:1"), built("sha256:2"));
+    assert_ne!(first.digest(), second.digest());
+    let changed = first.objects.iter().zip(&second.objects).filter(|(first, second)| first != second);
+    let changed: Vec<_> = changed.map(|(object, _)| object.metadata.name.as_deref().unwrap()).collect();
+    assert_eq!(changed, ["backend"]);
+    let mark = second
+        .objects
+        .iter()
+        .find_map(|object| object.data.pointer("/spec/template/metadata/annotations/flotilla.dev~1image"));
+    assert_eq!(mark.unwrap(), "sha256:2");
+}
+
+#[test]
 fn what_others_need_comes_first() {
     let manifests = Manifests::of(Overlay::K3d).unwrap();
     let kinds: Vec<_> = manifests.objects.iter().map(|object| object.types.as_ref().unwrap().kind.as_str()).collect();
