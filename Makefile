@@ -34,7 +34,7 @@ fmt: $(UI_MODULES)
 	cd src-ui && npm run --silent format
 
 ## types   write anew what TypeScript knows of Rust: the OpenAPI snapshot and the types of both APIs
-types: setup-test $(UI)
+types: setup-test $(UI_MODULES)
 	@scripts/types.sh
 
 ## bench   measure the release build beside llama.cpp itself and print the table

@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "cluster_forward",
     "cluster_forwards",
     "cluster_forward_stop",
+    "cluster_limits",
     "cluster_default_options",
     "cluster_plan",
     "cluster_deploy",

@@ -85,9 +85,9 @@ impl Fleet {
     }
 
     /// Where Flotilla answers in `cluster`, if this app has deployed it there.
-    pub fn url(&self, cluster: &Cluster) -> Option<String> {
-        let plan = self.plan().ok().flatten()?;
-        (plan.context.as_ref() == Some(&cluster.context)).then_some(plan.options.url)
+    pub async fn url(&self, cluster: &Cluster) -> Option<String> {
+        let is_here = plan::is_for(cluster, &self.settings).await.unwrap_or(false);
+        self.plan().ok().flatten().filter(|_| is_here).map(|plan| plan.options.url)
     }
 
     /// Hears of each moment at which [`Self::url`] may say something else.
@@ -129,24 +129,30 @@ impl Fleet {
 
     /// Until `plan` is over: look at the k3d cluster that it makes, and tell where Flotilla answers.
     pub async fn attend(&self, mut plan: watch::Receiver<Plan>) {
+        let mut context = None;
         loop {
-            let (context, target, under_way) = {
-                let now = plan.borrow_and_update();
-                (now.context.clone(), now.options.target.clone(), is_under_way(&now))
-            };
-            self.moved.send_replace(());
-            if let (Some(_), Target::K3d { name, .. }) = (context, target) {
-                self.disconnect().await;
-                if let Err(error) =
-                    self.contexts.choose_k3d(&name, &self.state_folder().join(format!("k3d-{name}.yaml")))
-                {
-                    tracing::warn!(%error, "the new cluster cannot be chosen");
-                }
+            let now = plan.borrow_and_update().clone();
+            if now.context.is_some() && now.context != context {
+                context.clone_from(&now.context);
+                self.look_at_target(&now.options.target).await;
             }
-            if !under_way || plan.changed().await.is_err() {
+            if !is_under_way(&now) || plan.changed().await.is_err() {
+                self.moved.send_replace(());
                 return;
             }
         }
+    }
+
+    /// A k3d cluster that a plan is connected to is the chosen one from then on.
+    async fn look_at_target(&self, target: &Target) {
+        if let Target::K3d { name, .. } = target {
+            let kubeconfig = self.state_folder().join(format!("k3d-{name}.yaml"));
+            if let Err(error) = self.contexts.choose_k3d(name, &kubeconfig) {
+                tracing::warn!(%error, "the new cluster cannot be chosen");
+            }
+            self.disconnect().await;
+        }
+        self.moved.send_replace(());
     }
 
     /// After a teardown there is nothing that a plan could be about.

@@ -54,6 +54,7 @@ pub fn run() -> anyhow::Result<()> {
             commands::cluster::cluster_forward,
             commands::cluster::cluster_forwards,
             commands::cluster::cluster_forward_stop,
+            commands::cluster::cluster_limits,
             commands::deploy::cluster_default_options,
             commands::deploy::cluster_plan,
             commands::deploy::cluster_deploy,

@@ -1,7 +1,7 @@
 //! Which cluster, what is in it, and what can be done to it.
 
 use flotilla_cluster::{
-    ContextId, Contexts, ObjectRef, Result,
+    ContextId, Contexts, LIMITS, Limits, ObjectRef, Result,
     actions::{self, Action, Preview},
     forward::{Forward, PortForward},
 };
@@ -74,6 +74,12 @@ pub async fn cluster_forwards(fleet: State<'_, Fleet>) -> Result<Vec<Forward>> {
 pub async fn cluster_forward_stop(id: String, fleet: State<'_, Fleet>) -> Result<()> {
     fleet.forwards().retain(|forward| forward.state().id != id);
     Ok(())
+}
+
+/// The most that a load and a drill take.
+#[tauri::command]
+pub async fn cluster_limits() -> Limits {
+    LIMITS
 }
 
 /// GTK's and AppKit's dialogs are opened on the main thread.

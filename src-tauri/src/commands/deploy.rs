@@ -1,7 +1,7 @@
 //! Deploying to the chosen cluster or to a k3d cluster of one's own, and going back.
 
 use flotilla_cluster::{
-    Change, Result,
+    Change, K3dName, Result,
     plan::{Consent, DeployOptions, Deployment, Plan, Target},
     teardown::{self, Teardown},
     undo,
@@ -100,12 +100,12 @@ pub async fn cluster_undo(fleet: State<'_, Fleet>) -> Result<()> {
 }
 
 #[tauri::command]
-pub async fn cluster_k3d_stop(name: String, fleet: State<'_, Fleet>) -> Result<()> {
+pub async fn cluster_k3d_stop(name: K3dName, fleet: State<'_, Fleet>) -> Result<()> {
     flotilla_cluster::stop_k3d(&name, &fleet.settings.programs).await
 }
 
 #[tauri::command]
-pub async fn cluster_k3d_start(name: String, fleet: State<'_, Fleet>) -> Result<()> {
+pub async fn cluster_k3d_start(name: K3dName, fleet: State<'_, Fleet>) -> Result<()> {
     flotilla_cluster::start_k3d(&name, &fleet.settings.programs).await?;
     fleet.disconnect().await;
     Ok(())

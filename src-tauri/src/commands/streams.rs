@@ -22,13 +22,16 @@ pub async fn cluster_watch(
     // What has changed since the panel was open last may be the kubeconfig.
     fleet.disconnect().await;
     let cluster = fleet.cluster().await?;
-    let (address, url) = watch::channel(fleet.url(&cluster));
+    let (address, url) = watch::channel(None);
     let options = LiveOptions { state_folder: fleet.state_folder().to_owned(), url };
     let tell_address = {
         let (cluster, mut moves) = (cluster.clone(), fleet.moves());
         async move {
-            while moves.changed().await.is_ok() {
-                address.send_replace(app.state::<Fleet>().url(&cluster));
+            loop {
+                address.send_replace(app.state::<Fleet>().url(&cluster).await);
+                if moves.changed().await.is_err() {
+                    return;
+                }
             }
         }
     };

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use desktop::{commands::Connection, error::CommandError, subscriptions::StreamMessage};
 use flotilla_cluster::{
-    Change, Contexts, Error, ObjectRef,
+    Change, Contexts, Error, Limits, ObjectRef,
     actions::{Action, Preview},
     drill::{DrillOptions, DrillReport},
     forward::Forward,
@@ -50,6 +50,7 @@ fn export_cluster(config: &Config) -> Result<(), ExportError> {
     Action::export_all(config)?;
     Preview::export_all(config)?;
     Forward::export_all(config)?;
+    Limits::export_all(config)?;
     LoadOptions::export_all(config)?;
     LoadUpdate::export_all(config)?;
     DrillOptions::export_all(config)?;

@@ -527,4 +527,5 @@ export const ANSWERS = {
   cluster_load: 'load-1',
   cluster_drill: 'drill-1',
   cluster_forwards: [],
+  cluster_limits: { load_chats: 64, load_seconds: 600, drill_chats: 32 },
 };

@@ -13,6 +13,7 @@ export type { DrillOptions } from './generated/cluster/DrillOptions';
 export type { DrillReport } from './generated/cluster/DrillReport';
 export type { ExecPlugin } from './generated/cluster/ExecPlugin';
 export type { Forward } from './generated/cluster/Forward';
+export type { Limits } from './generated/cluster/Limits';
 export type { LiveUpdate } from './generated/cluster/LiveUpdate';
 export type { LoadOptions } from './generated/cluster/LoadOptions';
 export type { LoadUpdate } from './generated/cluster/LoadUpdate';

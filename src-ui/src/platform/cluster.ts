@@ -9,6 +9,7 @@ import type {
   DrillOptions,
   DrillReport,
   Forward,
+  Limits,
   LiveUpdate,
   LoadOptions,
   LoadUpdate,
@@ -59,6 +60,9 @@ export interface ClusterPlatform {
   yaml(object: ObjectRef): Promise<string>;
   preview(action: Action): Promise<Preview>;
   act(action: Action): Promise<void>;
+
+  /** The most that a load and a drill take. */
+  limits(): Promise<Limits>;
 
   forward(service: string, port: number): Promise<Forward>;
   forwards(): Promise<Forward[]>;

@@ -33,6 +33,8 @@ export const cluster: ClusterPlatform = {
   preview: (action) => call('cluster_preview', { action }),
   act: (action) => call('cluster_act', { action }),
 
+  limits: () => call('cluster_limits'),
+
   forward: (service, port) => call('cluster_forward', { service, port }),
   forwards: () => call('cluster_forwards'),
   stopForward: (id) => call('cluster_forward_stop', { id }),

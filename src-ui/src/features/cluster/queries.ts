@@ -8,6 +8,7 @@ export const keys = {
   contexts: ['cluster', 'contexts'],
   defaultOptions: ['cluster', 'default-options'],
   forwards: ['cluster', 'forwards'],
+  limits: ['cluster', 'limits'],
 } as const;
 
 /** Commands of the shell do not fail in passing as a network does: a failure is shown and the user tries again. */
@@ -18,6 +19,9 @@ export const contextsQuery = () =>
 
 export const defaultOptionsQuery = () =>
   queryOptions({ queryKey: keys.defaultOptions, queryFn: () => cluster().defaultOptions(), ...NO_RETRY });
+
+export const limitsQuery = () =>
+  queryOptions({ queryKey: keys.limits, queryFn: () => cluster().limits(), staleTime: Infinity, ...NO_RETRY });
 
 /** How often the state of the app's own port-forwards is read. Nothing of it reaches the cluster. */
 const FORWARDS_INTERVAL_MS = 2_000;

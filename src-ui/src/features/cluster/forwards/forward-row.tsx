@@ -25,12 +25,15 @@ export function ForwardRow({ forward }: { forward: Forward }) {
       <div className="min-w-0 flex-1">
         <p className="flex flex-wrap items-center gap-x-2">
           <span className="font-mono font-medium">{address}</span>
-          <span className="text-muted">to {forward.target}</span>
+          <span className="text-muted">
+            to {forward.target} of {forward.context}
+          </span>
           <Badge tone={TONES[forward.state]}>{forward.state}</Badge>
         </p>
         <p className="truncate text-xs text-muted">
           {forward.pod === null ? 'Looking for a pod that is ready' : `Through ${forward.pod}`}
         </p>
+        {forward.problem !== null && <p className="text-xs text-danger">{forward.problem}</p>}
         {stop.error && <p className="text-xs text-danger">{errorMessage(stop.error)}</p>}
       </div>
       <div className="flex">

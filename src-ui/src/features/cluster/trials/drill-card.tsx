@@ -14,11 +14,8 @@ import { Card, Section } from '../parts/section';
 import { drill } from './drill';
 import { Figures } from './figures';
 
-/** As in the cluster crate's `drill.rs`, which refuses more. */
-const MAX_CHATS = 32;
-
 /** Kills a pod while it answers and reports what was lost and how long it took. */
-export function DrillCard({ url }: { url: string }) {
+export function DrillCard({ url, maxChats }: { url: string; maxChats: number }) {
   const { options, update, running, problem } = drill.use();
   const [app, setApp] = useState<DrillOptions['app']>(options?.app ?? 'backend');
   const [chats, setChats] = useState(options?.chats ?? 8);
@@ -50,7 +47,7 @@ export function DrillCard({ url }: { url: string }) {
               label="Chats during the drill"
               value={chats}
               min={1}
-              max={MAX_CHATS}
+              max={maxChats}
               disabled={running}
               onChange={setChats}
             />

@@ -13,17 +13,19 @@ import { Card, Section } from '../parts/section';
 import { Figures } from './figures';
 import { load } from './load';
 
-/** As in the cluster crate's `load.rs`, which refuses more. */
-const MAX_CHATS = 64;
-const MAX_SECONDS = 600;
+interface LoadDialProps {
+  url: string;
+  maxChats: number;
+  maxSeconds: number;
+}
 
 /** So many chats at once against the deployed address, to see it scale. */
-export function LoadDial({ url }: { url: string }) {
+export function LoadDial({ url, maxChats, maxSeconds }: LoadDialProps) {
   const { options, update, running, problem } = load.use();
   const [chats, setChats] = useState(options?.chats ?? 20);
   const [seconds, setSeconds] = useState(options?.seconds ?? 120);
   const [model, setModel] = useState(options?.model ?? '');
-  const secondsWrong = !Number.isInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS;
+  const secondsWrong = !Number.isInteger(seconds) || seconds < 1 || seconds > maxSeconds;
 
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -48,18 +50,18 @@ export function LoadDial({ url }: { url: string }) {
                 label="Chats at once"
                 value={chats}
                 min={1}
-                max={MAX_CHATS}
+                max={maxChats}
                 disabled={running}
                 onChange={setChats}
               />
             </div>
-            <Field label="Seconds" problem={secondsWrong ? `Enter 1 to ${MAX_SECONDS}.` : null}>
+            <Field label="Seconds" problem={secondsWrong ? `Enter 1 to ${maxSeconds}.` : null}>
               {(control) => (
                 <Input
                   {...control}
                   type="number"
                   min={1}
-                  max={MAX_SECONDS}
+                  max={maxSeconds}
                   disabled={running}
                   value={Number.isNaN(seconds) ? '' : seconds}
                   onChange={(event) => setSeconds(event.currentTarget.valueAsNumber)}

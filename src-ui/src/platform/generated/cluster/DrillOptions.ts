@@ -7,6 +7,6 @@ export type DrillOptions = {
  */
 url: string, app: DrillApp, 
 /**
- * How many answers are being written when the pod is killed: 1 to 32.
+ * How many answers are being written when the pod is killed.
  */
 chats: number, };

@@ -6,10 +6,18 @@ import type { ForwardState } from "./ForwardState";
  */
 export type Forward = { id: string, 
 /**
+ * Of the cluster that it leads into.
+ */
+context: string, 
+/**
  * `service/backend`.
  */
 target: string, local_port: number, 
 /**
  * Where new connections go now.
  */
-pod: string | null, state: ForwardState, };
+pod: string | null, state: ForwardState, 
+/**
+ * Why no pod can be found.
+ */
+problem: string | null, };

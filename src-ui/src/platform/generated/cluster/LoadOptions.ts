@@ -6,11 +6,11 @@ export type LoadOptions = {
  */
 url: string, 
 /**
- * How many chats at once: 1 to 64.
+ * How many chats at once.
  */
 chats: number, 
 /**
- * For how long: 1 to 600.
+ * For how long.
  */
 seconds: number, 
 /**

@@ -4,8 +4,4 @@ import type { ClusterError } from "./ClusterError";
 /**
  * What the page receives of a stream.
  */
-export type StreamMessage<T> = { "type": "update", value: T, } | { "type": "ended", 
-/**
- * The last message, unless the page has ended the stream. `error` is why it could not go on.
- */
-error: ClusterError | null, };
+export type StreamMessage<T> = { "type": "update", value: T, } | { "type": "ended", error: ClusterError | null, };
