@@ -81,10 +81,3 @@ async fn a_title_matches_by_its_words_in_any_order_and_any_alphabet() {
         assert_eq!(search(&server, words).await.len(), 1, "{words}");
     }
 }
-
-#[tokio::test]
-async fn a_title_that_a_message_gave_is_found_in_any_case_too() {
-    let server = TestServer::answering(&["ok"]).await;
-    talk(&server, "ÜBERSICHT").await;
-    assert_eq!(search(&server, "%C3%BCbersicht").await.len(), 1);
-}
