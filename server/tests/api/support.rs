@@ -1,6 +1,6 @@
 //! A server without a socket, and requests to it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -19,6 +19,7 @@ use http_body_util::BodyExt;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -141,7 +142,8 @@ impl TestServer {
 
     /// All events of a run after `after`, each with its number.
     pub async fn run_events(&self, run_id: &str, after: u64) -> Vec<(u64, Value)> {
-        let response = self.get(&format!("/api/runs/{run_id}/events?after={after}")).await;
+        let path = format!("/api/runs/{run_id}/events?after={after}");
+        let response = timeout(Duration::from_secs(30), self.get(&path)).await.expect("the run ends");
         assert_eq!(response.status, StatusCode::OK, "{}", response.text());
         events(&response.text())
     }
