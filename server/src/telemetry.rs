@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 
 use crate::{
     config::LogFormat,
-    engine::{ChatStream, Delta, EngineError},
+    engine::{ChatStream, Delta, EngineError, FinishReason},
 };
 
 /// Send log lines to stderr. `RUST_LOG` filters them, as in every Rust program.
@@ -178,7 +178,10 @@ impl AnswerWatch {
             }
             Ok(Delta::Text(_)) => {}
             Ok(Delta::Done(completion)) => {
-                self.outcome = "complete";
+                self.outcome = match completion.finish_reason {
+                    FinishReason::Cancelled => "cancelled",
+                    _ => "complete",
+                };
                 self.queue_wait.observe(completion.timings.queued_ms / 1000.0);
                 if let Some(speed) = completion.tokens_per_second() {
                     self.tokens_per_second.observe(speed);
