@@ -45,8 +45,8 @@ bench: build model
 images:
 	@scripts/images.sh build
 
-## test-cluster  install on the cluster that KUBECONFIG names, chat through its ingress, update it under load
-test-cluster:
+## test-cluster  what needs a cluster, on the one that KUBECONFIG names: deploy, chat, update under load
+test-cluster: setup-test model $(UI)
 	@scripts/test-cluster.sh
 
 ## model   fetch the starter model and check its hash

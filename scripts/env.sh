@@ -18,3 +18,6 @@ give_up() {
   say "$*"
   exit 1
 }
+
+# The desktop's tests open real windows, on a display and a session bus of their own.
+with_desktop() { env -u WAYLAND_DISPLAY xvfb-run --auto-servernum dbus-run-session -- "$@"; }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the k3d overlay on the cluster that KUBECONFIG names and uses it as people do, through its ingress at CLUSTER_URL
-# (http://127.0.0.1). It takes cargo, kubectl, a Traefik, a default storage class, and nodes that have the images already:
+# On the cluster that KUBECONFIG names: tests of the cluster crate, a deploy by clicks in the real window, then the k3d
+# overlay as people use it, through its ingress at CLUSTER_URL (http://127.0.0.1). It empties the namespace llm-as-a-service.
+# It takes cargo, kubectl, a Traefik, a default storage class, and nodes that have the images already:
 #   scripts/images.sh assemble && k3d image import $(scripts/images.sh names)
-# The namespace llm-as-a-service stays as it is afterwards, to be looked at: kubectl delete namespace llm-as-a-service.
+# What is deployed stays, to be looked at: kubectl delete namespace llm-as-a-service.
 source "$(dirname "$0")/env.sh"
 source scripts/parts.sh
 
@@ -39,6 +40,12 @@ dry_run() {
 elsewhere() { sed 's/\bllm-as-a-service\b/flotilla-dry-run/'; }
 
 without_gke() { awk 'BEGIN { RS = "---\n"; ORS = RS } !/^apiVersion: (cloud\.google\.com|networking\.gke\.io)\//'; }
+
+# What the window leaves is what is used from here on.
+deploy_by_clicks() {
+  kubectl delete namespace llm-as-a-service --ignore-not-found
+  with_desktop cargo test --locked --workspace --test cluster-window
+}
 
 install() {
   kubectl apply --kustomize k8s/overlays/k3d
@@ -104,6 +111,7 @@ update_under_load() { # update_under_load API
 part 'cluster' reachable
 part 'the library on the cluster' cargo test --locked --workspace --test cluster-deploy --test cluster-live -- --test-threads 4
 part 'server dry-run of every overlay' dry_run
+part 'deploy by clicks in the window' deploy_by_clicks
 part 'install' install
 part 'install again' install_again
 part 'autoscaler' autoscaler

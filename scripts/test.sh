@@ -3,9 +3,6 @@
 # It stops at the first part that fails.
 source "$(dirname "$0")/check.sh"
 
-# The desktop's tests open real windows, on a display and a session bus of their own.
-with_desktop() { env -u WAYLAND_DISPLAY xvfb-run --auto-servernum dbus-run-session -- "$@"; }
-
 sdk_python() {
   local programs
   programs=$(scripts/python.sh -r server/tests/sdk/python/requirements.txt)

@@ -21,7 +21,12 @@ export const defaultOptionsQuery = () =>
   queryOptions({ queryKey: keys.defaultOptions, queryFn: () => cluster().defaultOptions(), ...NO_RETRY });
 
 export const limitsQuery = () =>
-  queryOptions({ queryKey: keys.limits, queryFn: () => cluster().limits(), staleTime: Infinity, ...NO_RETRY });
+  queryOptions({
+    queryKey: keys.limits,
+    queryFn: () => cluster().limits(),
+    staleTime: Infinity,
+    ...NO_RETRY,
+  });
 
 /** How often the state of the app's own port-forwards is read. Nothing of it reaches the cluster. */
 const FORWARDS_INTERVAL_MS = 2_000;
