@@ -37,9 +37,9 @@ fmt: $(UI_MODULES)
 types: setup-test $(UI_MODULES)
 	@scripts/types.sh
 
-## bench   measure the release build beside llama.cpp itself and print the table
-bench: build model
-	$(TARGET)/release/flotilla-bench
+## bench   measure the release build beside llama.cpp itself, and the page in Chromium; print the tables
+bench: build model setup-test
+	@scripts/bench.sh
 
 ## images  build both container images from source with Docker and print their sizes
 images:
