@@ -24,6 +24,9 @@ interface UnsentStore {
   remove: (scope: Scope) => void;
 }
 
+// Above the store, which reads it while it is made.
+const STORAGE_KEY = 'unsent';
+
 /** Prompts that the server does not have yet. Kept on disk, so that a reload or a crash cannot lose one. */
 export const useUnsentStore = create<UnsentStore>()((set, get) => {
   const save = (byScope: UnsentStore['byScope']) => {
@@ -37,8 +40,6 @@ export const useUnsentStore = create<UnsentStore>()((set, get) => {
       save(Object.fromEntries(Object.entries(get().byScope).filter(([other]) => other !== scope))),
   };
 });
-
-const STORAGE_KEY = 'unsent';
 
 function load(): UnsentStore['byScope'] {
   try {
