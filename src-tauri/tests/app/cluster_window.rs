@@ -23,7 +23,9 @@ async fn a_few_clicks_deploy_to_an_empty_cluster_and_the_panel_shows_what_runs()
     let app = home.open_with(&[("KUBECONFIG", &kubeconfig)]).await;
     app.page.goto("tauri://localhost/cluster").await.unwrap();
 
-    click(&app, "(//*[@role='radiogroup'])[1]//*[@role='radio'][2]").await;
+    click(&app, "//button[contains(., 'No cluster chosen')]").await;
+    click(&app, "//button[starts-with(@aria-label, 'Choose ')]").await;
+    click(&app, "(//*[@role='radiogroup'])[1]/*[@role='radio'][2][not(@data-disabled)]").await;
     click(&app, "//*[@role='radio'][contains(., 'Already there')]").await;
     let address = app.element("input[inputmode=url]").await;
     address.send_keys(&format!("{}a{}{url}", char::from(Key::Control), char::from(Key::Control))).await.unwrap();
