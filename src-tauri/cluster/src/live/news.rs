@@ -102,12 +102,10 @@ impl News {
             url: self.url.clone(),
             healthy: self.healthy,
         };
-        self.deployments.changed.clear();
-        self.deployments.gone.clear();
-        self.stateful_sets.changed.clear();
-        self.stateful_sets.gone.clear();
-        self.autoscalers.changed.clear();
-        self.autoscalers.gone.clear();
+        self.pods.settle();
+        self.deployments.settle();
+        self.stateful_sets.settle();
+        self.autoscalers.settle();
         update
     }
 
@@ -261,6 +259,17 @@ mod tests {
         assert!(!second.reset);
         assert_eq!(second.pods, [pod("2")]);
         assert_eq!(second.deployments, None);
+    }
+
+    #[test]
+    fn that_there_is_nothing_is_told_once() {
+        let mut news = News::new(None);
+        assert_eq!(news.update().deployments, None);
+        news.take(Message::Deployments(Change::ListBegins));
+        news.take(Message::Deployments(Change::ListEnds));
+        assert!(news.has_any());
+        assert_eq!(news.update().deployments, Some(vec![]));
+        assert!(!news.has_any());
     }
 
     #[test]

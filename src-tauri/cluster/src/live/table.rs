@@ -50,13 +50,23 @@ pub(super) struct Table<T> {
     pub items: HashMap<String, T>,
     /// What the list under way has named so far.
     listing: Option<HashSet<String>>,
+    /// The first list has ended, and nobody has been told yet: that there is nothing is news too.
+    is_news: bool,
+    was_listed: bool,
     pub changed: HashSet<String>,
     pub gone: HashSet<String>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { items: HashMap::new(), listing: None, changed: HashSet::new(), gone: HashSet::new() }
+        Self {
+            items: HashMap::new(),
+            listing: None,
+            is_news: false,
+            was_listed: false,
+            changed: HashSet::new(),
+            gone: HashSet::new(),
+        }
     }
 }
 
@@ -74,6 +84,8 @@ impl<T: Keyed> Table<T> {
                 let Some(listing) = self.listing.take() else { return };
                 let gone: Vec<_> = self.items.keys().filter(|key| !listing.contains(*key)).cloned().collect();
                 gone.iter().for_each(|key| self.remove(key));
+                self.is_news |= !self.was_listed;
+                self.was_listed = true;
             }
             Change::Applied(item) => self.apply(item),
             Change::Gone(item) => self.remove(item.key()),
@@ -81,7 +93,14 @@ impl<T: Keyed> Table<T> {
     }
 
     pub(super) fn has_changed(&self) -> bool {
-        !self.changed.is_empty() || !self.gone.is_empty()
+        self.is_news || !self.changed.is_empty() || !self.gone.is_empty()
+    }
+
+    /// Everything has been told.
+    pub(super) fn settle(&mut self) {
+        self.is_news = false;
+        self.changed.clear();
+        self.gone.clear();
     }
 
     fn apply(&mut self, mut item: T) {
