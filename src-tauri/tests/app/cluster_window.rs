@@ -31,7 +31,7 @@ async fn a_few_clicks_deploy_to_an_empty_cluster_and_the_panel_shows_what_runs()
     address.send_keys(&format!("{}a{}{url}", char::from(Key::Control), char::from(Key::Control))).await.unwrap();
     picture(&app, "deploy-form").await;
     click(&app, "//button[@type='submit'][contains(., 'Deploy')]").await;
-    click(&app, "//button[normalize-space()='Apply']").await;
+    click(&app, "//*[@aria-label='Consent']//button[normalize-space()='Apply']").await;
     picture(&app, "deploying").await;
     let done = "//h1[normalize-space()='Deployed'] | //*[@role='status'][contains(., 'Deployed')]";
     app.page.wait().at_most(DEPLOY_LIMIT).for_element(Locator::XPath(done)).await.unwrap();
