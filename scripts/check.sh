@@ -18,7 +18,7 @@ typescript_schema() {
 }
 
 part rustfmt cargo fmt --all -- --check
-part shellcheck shellcheck --external-sources --source-path=scripts scripts/*.sh .ci/run .ci/cluster
+part shellcheck shellcheck --external-sources --source-path=scripts scripts/*.sh .ci/*
 part prettier in_ui format:check
 part eslint in_ui lint
 part 'schema.ts is current' typescript_schema

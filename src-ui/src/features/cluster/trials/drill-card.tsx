@@ -6,11 +6,11 @@ import { Logo } from '@/components/logo';
 import { Button } from '@/components/ui/button';
 import { ConfirmDialog } from '@/components/ui/confirm-dialog';
 import { RadioCards } from '@/components/ui/radio-cards';
-import { Slider } from '@/components/ui/slider';
 import { formatCount, formatDuration, formatPlural } from '@/lib/format';
 import type { DrillOptions, DrillReport } from '@/platform/cluster-types';
 
 import { Card, Section } from '../parts/section';
+import { ChatsSlider } from './chats-slider';
 import { drill } from './drill';
 import { Figures } from './figures';
 
@@ -39,14 +39,9 @@ export function DrillCard({ url, maxChats }: { url: string; maxChats: number }) 
             ]}
           />
           <div className="max-w-sm">
-            <div className="mb-1 flex justify-between text-sm">
-              <span>Chats at once</span>
-              <span className="font-semibold tabular">{chats}</span>
-            </div>
-            <Slider
+            <ChatsSlider
               label="Chats during the drill"
               value={chats}
-              min={1}
               max={maxChats}
               disabled={running}
               onChange={setChats}

@@ -5,11 +5,11 @@ import { Alert } from '@/components/alert';
 import { Button } from '@/components/ui/button';
 import { Field } from '@/components/ui/field';
 import { Input } from '@/components/ui/input';
-import { Slider } from '@/components/ui/slider';
 import { formatCount, formatDuration, formatPlural } from '@/lib/format';
 import type { LoadUpdate } from '@/platform/cluster-types';
 
 import { Card, Section } from '../parts/section';
+import { ChatsSlider } from './chats-slider';
 import { Figures } from './figures';
 import { load } from './load';
 
@@ -42,14 +42,9 @@ export function LoadDial({ url, maxChats, maxSeconds }: LoadDialProps) {
           </p>
           <div className="grid items-start gap-x-5 gap-y-3 @lg:grid-cols-[1fr_7rem_11rem]">
             <div>
-              <div className="mb-1 flex justify-between text-sm">
-                <span>Chats at once</span>
-                <span className="font-semibold tabular">{chats}</span>
-              </div>
-              <Slider
+              <ChatsSlider
                 label="Chats at once"
                 value={chats}
-                min={1}
                 max={maxChats}
                 disabled={running}
                 onChange={setChats}
