@@ -3,15 +3,16 @@
 
     streams.py URL [--streams 50] [--seconds 60] [--api v1|runs] [--tokens 64]
 
-Each stream asks again when its answer has ended, until the seconds are over; with no seconds it asks once. `v1` reads one
-connection from the first byte to [DONE]. `runs` follows an answer as the browser does: where the connection breaks it
-comes back with the number of the last event, and the answer is whole when no number is missing. Exit status 1 when an
-answer was cut. It needs nothing but Python.
+Each stream asks again when its answer has ended, until the seconds are over or SIGTERM comes; with no seconds it asks
+once. `v1` reads one connection from the first byte to [DONE]. `runs` follows an answer as the browser does: where the
+connection breaks it comes back with the number of the last event, and the answer is whole when no number is missing.
+Exit status 1 when an answer was cut. It needs nothing but Python.
 """
 
 import argparse
 import http.client
 import json
+import signal
 import sys
 import threading
 import time
@@ -38,11 +39,15 @@ class Chats:
 
     def run(self):
         self.until = time.monotonic() + self.options.seconds
+        signal.signal(signal.SIGTERM, self.ask_no_more)
         threads = [threading.Thread(target=self.stream) for _ in range(self.options.streams)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def ask_no_more(self, _signal, _frame):
+        self.until = 0
 
     def stream(self):
         ask = {"v1": self.ask_v1, "runs": self.ask_run}[self.options.api]

@@ -99,12 +99,16 @@ assert report["first_to_last_piece_seconds_median"] >= 0.2, "the answer came all
 PYTHON
 }
 
+# ROLLOUTS updates one after the other, one by default; 50 chats go on through all of them.
 update_under_load() { # update_under_load API
-  local streams
-  scripts/streams.py "$url" --api "$1" --streams 50 --seconds 60 &
+  local streams round
+  scripts/streams.py "$url" --api "$1" --streams 50 --seconds 3600 &
   streams=$!
-  in_namespace rollout restart deployment/backend
-  in_namespace rollout status deployment/backend --timeout 300s
+  for ((round = 1; round <= ${ROLLOUTS:-1}; round++)); do
+    in_namespace rollout restart deployment/backend
+    in_namespace rollout status deployment/backend --timeout 600s
+  done
+  kill -TERM "$streams"
   wait "$streams"
 }
 
@@ -118,5 +122,6 @@ part 'autoscaler' autoscaler
 part 'pages' pages
 part 'inside only' hidden
 part 'streamed chat' streamed
+part 'chat in Chromium' env CLUSTER_URL="$url" npm --prefix src-ui run e2e:deployed
 part 'rolling update, 50 runs' update_under_load runs
 part 'rolling update, 50 /v1 streams' update_under_load v1

@@ -55,8 +55,12 @@ pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
         for round in 0..=setup.rounds {
             eprintln!("decode, {} runs: round {round} of {}", runs.len(), setup.rounds);
             let mut order = runs.to_vec();
-            // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them.
+            // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them; and each
+            // comes after another in every second round, because a processor is slower after heavy work.
             order.rotate_left(round as usize % runs.len());
+            if round % 2 == 1 {
+                order.reverse();
+            }
             for run in order {
                 let rate = match run {
                     Run::ServerAlone => clients.ask(&runtime, &chats[..1])?[0].tokens_per_second(),
@@ -71,8 +75,8 @@ pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
         }
         Ok(rates)
     };
-    // First with nothing else in the server's cache, as it is for llama.cpp. After four chats it keeps all of them for
-    // their next turns, and llama.cpp reads the cells of all for each token of one.
+    // First with nothing else in the server's cache, as it is for llama.cpp; after four chats it keeps all of them for
+    // their next turns.
     let empty = compare(&[Run::ServerAlone, Run::LlamaAlone])?;
     let full = compare(&[Run::ServerAlone, Run::LlamaAlone, Run::ServerTogether, Run::LlamaTogether])?;
     let capacity = full[Run::ServerTogether as usize].median();

@@ -99,7 +99,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
-    /// Seconds in which a client must have sent a request's headers.
+    /// Seconds in which a new connection must have sent the headers of its first request.
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
 

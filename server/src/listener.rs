@@ -21,13 +21,16 @@ use crate::{shutdown, state::AppState};
 
 /// Pause after a failed accept, which is usually the limit on open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection that has asked may wait before it asks again. Longer than proxies keep theirs (Traefik 90 s, nginx
+/// 60 s): otherwise now and then one would send a request into a connection that is being closed, and answer 502.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// Serve `router` until `stop` resolves, then drain: answers that run may finish, up to the configured time.
 pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(state.config.max_connections as usize));
     let graceful = GracefulShutdown::new();
     let header_timeout = state.config.header_timeout();
-    let builder = builder(header_timeout);
+    let builder = builder();
     tokio::pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -69,9 +72,10 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
     shutdown::drain(&state, graceful.shutdown()).await;
 }
 
-fn builder(header_timeout: Duration) -> Builder<TokioExecutor> {
+fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    // hyper counts the wait for the next request too.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
     builder
 }

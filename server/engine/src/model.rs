@@ -87,8 +87,8 @@ pub fn new_context<'model>(
         .with_n_batch(BATCH_TOKENS)
         .with_n_ubatch(BATCH_TOKENS)
         .with_n_seq_max(options.slots)
-        // One pool of cells for all chats: a shared prefix is stored once, and copying one costs nothing.
-        .with_kv_unified(true)
+        // Each chat has cells of its own. In one pool, a token of one chat is compared with the cells of all of them.
+        .with_kv_unified(false)
         // ggml's own threads, not OpenMP's: waiting for each other is 6 to 9 % of a step here, so there is little to win.
         .with_n_threads(threads)
         .with_n_threads_batch(threads);

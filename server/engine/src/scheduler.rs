@@ -180,7 +180,12 @@ impl<'model> Scheduler<'model> {
         } else {
             let cleared = self.context.kv_cache_seq_rm(to, None, None).is_ok();
             let can_share = whole || !(self.model.is_recurrent() || self.model.is_hybrid());
-            len > 0 && cleared && can_share && self.context.kv_cache_seq_cp(from, to, None, end).is_ok()
+            // Between the cells of two chats llama.cpp copies all or nothing.
+            len > 0
+                && cleared
+                && can_share
+                && self.context.kv_cache_seq_cp(from, to, None, None).is_ok()
+                && self.context.kv_cache_seq_rm(to, end, None).is_ok()
         };
         if reused {
             return len;

@@ -45,6 +45,18 @@ async fn a_connection_that_has_asked_lives_longer_than_the_time_for_asking() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_asked_may_ask_again_after_that_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &"word ".repeat(200), 10);
+    let mut kept = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    assert_answered(&mut kept).await;
+    // The answer takes two seconds, the header timeout is one.
+    let request = json!({ "model": "scripted", "messages": [{ "role": "user", "content": "hi" }] });
+    server.post("/v1/chat/completions", request).await;
+    assert_answered(&mut kept).await;
+}
+
+#[tokio::test]
 async fn half_a_request_does_not_hold_up_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), "", 0);
@@ -54,6 +66,14 @@ async fn half_a_request_does_not_hold_up_the_end() {
     server.terminate();
     assert!(server.ended().await.success());
     assert!(asked.elapsed() < Duration::from_secs(5));
+}
+
+async fn assert_answered(connection: &mut TcpStream) {
+    connection.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"status":"ok"}"#) {
+        assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0, "the connection was closed");
+    }
 }
 
 /// Connect, send `bytes`, and see the server end the connection.
