@@ -250,6 +250,8 @@ impl Resolve for PublicAddresses {
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
+
     use super::*;
 
     fn site(url: &str) -> Site {
@@ -327,6 +329,28 @@ mod tests {
     async fn a_name_that_has_no_public_address_is_not_connected_to() {
         let resolved = PublicAddresses.resolve("localhost".parse().unwrap()).await;
         assert_eq!(resolved.err().unwrap().to_string(), "the name has no public address");
+    }
+
+    /// How a download whose pieces come every so many seconds, and then no more, is read.
+    async fn read_with_pauses(seconds: u64) -> (usize, Result<Option<Bytes>, PullError>) {
+        let pieces = stream::iter(0..3).then(|_| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok(Bytes::from_static(b"piece"))
+        });
+        let mut pieces = Box::pin(pieces.chain(stream::pending()));
+        let mut count = 0;
+        loop {
+            match next_chunk(&mut pieces).await {
+                Ok(Some(_)) => count += 1,
+                end => return (count, end),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_download_is_read_and_a_silent_one_counts_as_broken() {
+        assert!(matches!(read_with_pauses(29).await, (3, Err(PullError::BrokeOff))));
+        assert!(matches!(read_with_pauses(31).await, (0, Err(PullError::BrokeOff))));
     }
 
     #[test]

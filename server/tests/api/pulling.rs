@@ -3,15 +3,22 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use axum::http::StatusCode;
-use flotilla::{engine::Scripted, models::jobs};
+use flotilla::{
+    engine::{EngineCommand, Local, Scripted},
+    models::jobs,
+};
 use futures::{StreamExt, pin_mut};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{registry::Registry, support::TestServer};
+use crate::{
+    registry::Registry,
+    support::{TestServer, config},
+};
 
 pub struct Pulling {
     pub server: TestServer,
@@ -37,6 +44,14 @@ impl Pulling {
         ];
         let server = TestServer::with_flags(Scripted::new(vec![]), &[&sources, flags].concat()).await;
         Self { server, registry, folder }
+    }
+
+    /// The same in front of the own engine, whose processes cannot start.
+    pub fn with_own_engine(self) -> Self {
+        let models = self.folder.path().join("models");
+        let command = EngineCommand { program: "false".into(), args: Vec::new() };
+        let engine = Local::new(command, &config(&["--models-dir", models.to_str().unwrap()])).unwrap();
+        Self { server: self.server.with_engine(Arc::new(engine)), ..self }
     }
 
     /// The same after a restart, where what was left unfinished goes on.
