@@ -62,8 +62,8 @@ pub fn router(state: AppState) -> Router {
         .route("/api/jobs/{id}/cancel", post(jobs::cancel))
         // Ollama's clients, and the callers of the original system.
         .route("/api/chat", post(ollama::chat))
-        .route("/api/pull", post(ollama::models::pull))
-        .route("/api/delete", delete(ollama::models::delete))
+        .route("/api/pull", post(ollama::pull::pull))
+        .route("/api/delete", delete(ollama::pull::delete))
         // OpenAI's clients.
         .route("/v1/models", get(v1::models))
         .route("/v1/models/{*id}", get(v1::model))
@@ -171,8 +171,8 @@ fn known_method(method: &Method) -> &'static str {
         jobs::show,
         jobs::cancel,
         ollama::chat,
-        ollama::models::pull,
-        ollama::models::delete,
+        ollama::pull::pull,
+        ollama::pull::delete,
         v1::models,
         v1::model,
         v1::chat_completions,

@@ -1,6 +1,6 @@
 //! Ollama's paths. An answer here belongs to its connection: when the client leaves, the engine stops.
 
-pub mod models;
+pub mod pull;
 
 use std::{convert::Infallible, time::Instant};
 

@@ -149,7 +149,7 @@ struct Jobs;
 
 impl MigrationName for Jobs {
     fn name(&self) -> &str {
-        "m0004_jobs"
+        "m0005_jobs"
     }
 }
 

@@ -14,7 +14,7 @@ mod health;
 mod jobs;
 mod messages;
 mod models;
-mod ollama_models;
+mod ollama_pull;
 mod openapi;
 mod pull;
 mod pull_hostile;
