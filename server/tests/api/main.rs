@@ -11,10 +11,17 @@ mod conversations;
 mod dashboards;
 mod endless;
 mod health;
+mod jobs;
 mod messages;
 mod models;
+mod ollama_pull;
 mod openapi;
+mod pull;
+mod pull_hostile;
+mod pulling;
 mod recovery;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod runs;
 mod search;
 mod start;

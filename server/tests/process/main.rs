@@ -7,5 +7,8 @@ mod disk_full;
 mod kill;
 mod listener;
 mod log;
+mod pull;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod shutdown;
 mod support;

@@ -30,10 +30,20 @@ impl Server {
     pub fn start_by(mut command: Command, folder: &Path, script: &str, delay_ms: u32) -> Self {
         let script_file = folder.parent().unwrap().join("script.txt");
         fs::write(&script_file, script).unwrap();
+        command.arg("serve").arg("--script").arg(script_file).args(["--script-delay-ms", &delay_ms.to_string()]);
+        Self::launch(command, folder)
+    }
+
+    /// A server with the own engine and no model yet; its registry is `registry`.
+    pub fn start_empty(folder: &Path, registry: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.args(["serve", "--ollama-registry-url", registry]);
+        Self::launch(command, folder)
+    }
+
+    fn launch(mut command: Command, folder: &Path) -> Self {
         let log = folder.with_extension("log");
-        command.arg("serve").args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1"]);
-        command.arg("--data-dir").arg(folder).arg("--script").arg(script_file);
-        command.args(["--script-delay-ms", &delay_ms.to_string()]);
+        command.args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1"]).arg("--data-dir").arg(folder);
         let (output, stdout) = io::pipe().unwrap();
         command.env_remove("RUST_LOG").stdout(stdout).stderr(File::create(&log).unwrap());
         // The command holds the pipe's other end, so it has to go before the first line is waited for.
