@@ -23,7 +23,7 @@ impl Digest {
     /// The digits alone, as Hugging Face writes them.
     pub fn parse_hex(digits: &str) -> Option<Self> {
         let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if digits.len() != 64 || !digits.as_bytes().iter().all(|byte| is_digit(byte)) {
+        if digits.len() != 64 || !digits.as_bytes().iter().all(is_digit) {
             return None;
         }
         let mut bytes = [0; 32];
