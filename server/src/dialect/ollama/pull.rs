@@ -63,6 +63,10 @@ impl PullLine {
         Self::of("success")
     }
 
+    fn manifest() -> Self {
+        Self::of("pulling manifest")
+    }
+
     fn of(status: impl Into<String>) -> Self {
         Self { status: status.into(), digest: None, total: None, completed: None }
     }
@@ -75,6 +79,11 @@ pub struct PullLines {
 }
 
 impl PullLines {
+    /// Ollama's first line, said however quickly the manifest was read.
+    pub fn first(&mut self) -> PullLine {
+        self.last.insert(PullLine::manifest()).clone()
+    }
+
     pub fn next(&mut self, job: &Job) -> Option<PullLine> {
         let line = match (job.stage, &job.digest) {
             (Stage::Downloading, Some(digest)) => PullLine {
@@ -88,7 +97,7 @@ impl PullLines {
                 ))
             },
             (Stage::Verifying, _) => PullLine::of("verifying sha256 digest"),
-            _ => PullLine::of("pulling manifest"),
+            _ => PullLine::manifest(),
         };
         let is_new = self.last.as_ref() != Some(&line);
         self.last = Some(line.clone());

@@ -56,6 +56,7 @@ pub async fn pull(
 fn progress(changes: impl Stream<Item = Result<Job>> + Send) -> impl Stream<Item = axum::body::Bytes> + Send {
     stream! {
         let mut told = PullLines::default();
+        yield Framing::Line.frame(&told.first());
         for await change in changes {
             let end = match change {
                 Ok(job) => {
