@@ -27,7 +27,8 @@ use self::{
     residents::{Place, Residents},
 };
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, PromptMessage, PromptSize,
+    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, Piece, PromptMessage,
+    PromptSize,
 };
 use crate::{
     config::Config,
@@ -167,7 +168,9 @@ impl Engine for Local {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         let (resident, place) = self.place(&request.model).await?;
         let process = resident.process().await?;
-        let events = process.generate(Prompt::Messages(request.messages), request.parameters.sampling());
+        let mut sampling = request.parameters.sampling();
+        sampling.seed.get_or_insert(request.default_seed);
+        let events = process.generate(Prompt::Messages(request.messages), request.answer_so_far, sampling);
         Ok(answer(events, place, request.cancel))
     }
 
@@ -195,7 +198,7 @@ fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationT
                 event = events.next() => event,
             };
             let item = match event {
-                Some(Event::Text { text, .. }) => Ok(Delta::Text(text)),
+                Some(Event::Text { text, tokens, .. }) => Ok(Delta::Text(Piece { text, tokens })),
                 Some(Event::Done { finish_reason, usage, timings, .. }) => {
                     Ok(Delta::Done(Completion { finish_reason, usage, timings }))
                 }

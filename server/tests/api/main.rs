@@ -6,15 +6,19 @@
 #![cfg(test)]
 
 mod access;
+mod adoption;
 mod api_chat;
+mod continuation;
 mod conversations;
 mod dashboards;
+#[path = "../database.rs"]
+mod database;
 mod endless;
 mod health;
 mod messages;
 mod models;
+mod mortal;
 mod openapi;
-mod recovery;
 mod runs;
 mod search;
 mod start;

@@ -3,9 +3,13 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+#[path = "../database.rs"]
+mod database;
 mod disk_full;
+mod engine_death;
 mod kill;
 mod listener;
 mod log;
 mod shutdown;
 mod support;
+mod takeover;

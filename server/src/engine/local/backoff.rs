@@ -8,7 +8,7 @@ use std::{
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
 /// A process that ran this long was well; what ended it is not what ended the ones before.
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_secs(5);
 
 /// Doubles the pause with each process that dies soon after its start.
 #[derive(Debug, Default)]
