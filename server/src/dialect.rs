@@ -68,7 +68,7 @@ enum Dialect {
 impl Dialect {
     fn of(uri: &Uri) -> Self {
         match uri.path() {
-            "/api/chat" => Self::Ollama,
+            "/api/chat" | "/api/pull" | "/api/delete" => Self::Ollama,
             "/v1" => Self::OpenAi,
             path if path.starts_with("/v1/") => Self::OpenAi,
             _ => Self::Own,

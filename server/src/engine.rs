@@ -44,6 +44,21 @@ pub trait Engine: Send + Sync {
     /// Start an answer. Dropping the stream cancels it.
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
 
+    /// Bring a model into memory, and wait until it is there.
+    async fn load(&self, _model: &str) -> Result<(), EngineError> {
+        Err(EngineError::KeptElsewhere)
+    }
+
+    /// Take a model out of memory, unless it is answering.
+    async fn unload(&self, _model: &str) -> Result<(), EngineError> {
+        Err(EngineError::KeptElsewhere)
+    }
+
+    /// Delete an installed model, unless it is answering.
+    async fn delete(&self, _model: &str) -> Result<(), EngineError> {
+        Err(EngineError::KeptElsewhere)
+    }
+
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
 }
@@ -140,10 +155,26 @@ pub struct Model {
     pub parameters: Option<u64>,
     /// Tokens that one chat may hold.
     pub context_length: Option<u32>,
+    /// What it was made for, as far as its file tells; empty where that is not known.
+    pub capabilities: Vec<Capability>,
     /// Whether it is in memory now.
     pub loaded: bool,
     /// One sentence on what the model is good for.
     pub description: Option<String>,
+}
+
+/// What a model was made for, under Ollama's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Capability {
+    /// It writes text.
+    Completion,
+    /// It makes vectors of texts.
+    Embedding,
+    /// Its chat template tells it of tools.
+    Tools,
+    /// Its chat template has a place for thoughts before the answer.
+    Thinking,
 }
 
 /// The model that `name` means: without a tag it may mean `:latest`.
@@ -176,6 +207,10 @@ pub enum EngineError {
     ContextLengthExceeded,
     #[error("{0}")]
     InvalidRequest(String),
+    #[error("model '{0}' is answering; try again when its answers have ended")]
+    InUse(String),
+    #[error("the models of this server are kept by another one that it runs in front of; change them there")]
+    KeptElsewhere,
     /// The engine died or broke off after it had begun.
     #[error("the engine stopped in the middle of the answer")]
     Interrupted,

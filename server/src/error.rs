@@ -64,6 +64,11 @@ impl Error {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
+    /// 502: a model could not be pulled.
+    pub fn pull_failed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "pull_failed", message)
+    }
+
     /// 503 while the server shuts down.
     pub fn draining() -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down");
@@ -98,6 +103,7 @@ impl From<EngineError> for Error {
                 param: Some("messages".to_owned()),
                 ..Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
             },
+            EngineError::InUse(_) | EngineError::KeptElsewhere => Self::conflict(message),
             EngineError::InvalidRequest(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", message),
             EngineError::Interrupted => Self::new(StatusCode::BAD_GATEWAY, "engine_interrupted", message),
             EngineError::Internal(cause) => {

@@ -3,32 +3,37 @@
 //! Code map: [`connection`] is the line protocol, [`process`] one child from start to end, [`resident`] keeps a model's
 //! process alive, [`residents`] decides which models are in memory.
 
-mod backoff;
 mod connection;
 mod log;
 mod process;
 mod resident;
 mod residents;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use async_stream::stream;
 use async_trait::async_trait;
-use flotilla_engine::protocol::{ErrorCode, Event, LoadOptions, Prompt};
+use flotilla_engine::{
+    gguf::Metadata,
+    protocol::{ErrorCode, Event, LoadOptions, Prompt},
+};
 use futures::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::Notify, time::sleep_until};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::process::EngineCommand;
 use self::{
     connection::Events,
-    resident::{Launch, Limits},
-    residents::{Place, Residents},
+    resident::{Launch, Limits, Place},
+    residents::Residents,
 };
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, Piece, PromptMessage,
-    PromptSize,
+    Capability, ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, Piece,
+    PromptMessage, PromptSize,
 };
 use crate::{
     config::Config,
@@ -47,18 +52,25 @@ pub struct Local {
     options: LoadOptions,
     catalogue: Catalogue,
     configured_default: Option<String>,
-    residents: Mutex<Residents>,
+    residents: Arc<Mutex<Residents>>,
+    /// Takes models out of memory that nobody uses.
+    _keep_alive: Option<AbortOnDropHandle<()>>,
 }
 
 impl Local {
     /// Starts to load the default model in the background, so it has to be called on a Tokio runtime.
     pub fn new(command: EngineCommand, config: &Config) -> anyhow::Result<Self> {
         let folder = config.models_dir()?;
+        let released = Arc::new(Notify::new());
         let limits = Limits {
             slots: config.slots as usize,
             max_queue: config.max_queue,
             load_timeout: config.first_token_timeout(),
+            released: Arc::clone(&released),
         };
+        let residents = Arc::new(Mutex::new(Residents::new(limits)));
+        let keep_alive = config.keep_alive();
+        let unloading = keep_alive.map(|time| tokio::spawn(unload_unused(Arc::clone(&residents), released, time)));
         let options =
             LoadOptions { slots: config.slots, context_length: config.context_length, threads: config.threads() };
         let local = Self {
@@ -66,7 +78,8 @@ impl Local {
             options,
             catalogue: Catalogue::new(folder.clone()),
             configured_default: config.model_name.as_deref().map(full_name),
-            residents: Mutex::new(Residents::new(limits)),
+            residents,
+            _keep_alive: unloading.map(AbortOnDropHandle::new),
         };
         let installed = local.catalogue.installed();
         let mut installed = installed.with_context(|| format!("MODELS_DIR {} cannot be read", folder.display()))?;
@@ -79,6 +92,8 @@ impl Local {
             return Ok(local);
         }
         match default {
+            // It would leave at once.
+            Some(_) if keep_alive == Some(Duration::ZERO) => {}
             Some(default) => drop(local.residents().load(&default.name, local.launch(default))),
             None => tracing::warn!(folder = %folder.display(), "no model is installed"),
         }
@@ -116,7 +131,30 @@ impl Local {
     }
 
     fn residents(&self) -> MutexGuard<'_, Residents> {
-        self.residents.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.residents)
+    }
+}
+
+fn lock(residents: &Mutex<Residents>) -> MutexGuard<'_, Residents> {
+    residents.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A chat gives its place back between measuring its prompt and asking for the answer; that is no reason to unload.
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+async fn unload_unused(residents: Arc<Mutex<Residents>>, released: Arc<Notify>, keep_alive: Duration) {
+    loop {
+        let next = lock(&residents).unload_unused(keep_alive.max(LEAST_KEEP_ALIVE));
+        let due = async {
+            match next {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = released.notified() => {}
+            () = due => {}
+        }
     }
 }
 
@@ -127,14 +165,16 @@ impl Engine for Local {
         self.put_default_first(&mut installed);
         let residents = self.residents();
         let model = |installed: InstalledModel| {
-            let facts = residents.facts(&installed.name);
+            let metadata = installed.metadata.as_deref();
+            let trained_context_length = metadata.and_then(|metadata| metadata.context_length);
             Model {
                 engine: EngineKind::Local,
                 size_bytes: Some(installed.size_bytes),
-                quantization: facts.as_ref().map(|facts| facts.quantization.clone()),
-                parameters: facts.as_ref().map(|facts| facts.parameters),
-                context_length: facts.as_ref().map(|facts| facts.context_length),
-                loaded: facts.is_some(),
+                quantization: metadata.and_then(|metadata| metadata.quantization).map(str::to_owned),
+                parameters: metadata.map(|metadata| metadata.parameters),
+                context_length: trained_context_length.map(|length| length.min(self.options.context_length)),
+                capabilities: metadata.map(capabilities).unwrap_or_default(),
+                loaded: residents.is_loaded(&installed.name),
                 description: description(&installed.name).map(str::to_owned),
                 id: installed.name,
             }
@@ -153,8 +193,8 @@ impl Engine for Local {
     }
 
     async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError> {
-        let (resident, _place) = self.place(model).await?;
-        let process = resident.process().await?;
+        let place = self.place(model).await?;
+        let process = place.resident.process().await?;
         let context_length = process.facts().context_length;
         match process.count(Prompt::Messages(messages.to_vec())).next().await {
             Some(Event::Counted { tokens: prompt_tokens, .. }) => {
@@ -166,12 +206,36 @@ impl Engine for Local {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let (resident, place) = self.place(&request.model).await?;
-        let process = resident.process().await?;
+        let place = self.place(&request.model).await?;
+        let process = place.resident.process().await?;
         let mut sampling = request.parameters.sampling();
         sampling.seed.get_or_insert(request.default_seed);
         let events = process.generate(Prompt::Messages(request.messages), request.answer_so_far, sampling);
         Ok(answer(events, place, request.cancel))
+    }
+
+    async fn load(&self, model: &str) -> Result<(), EngineError> {
+        let place = self.place(model).await?;
+        place.resident.process().await.map(drop)
+    }
+
+    async fn unload(&self, model: &str) -> Result<(), EngineError> {
+        let name = full_name(model);
+        let leaving = self.residents().unload(&name)?;
+        match leaving {
+            Some(gone) => gone.cancelled().await,
+            None => drop(self.find(&name).await?),
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, model: &str) -> Result<(), EngineError> {
+        let installed = self.find(&full_name(model)).await?;
+        self.unload(&installed.name).await?;
+        let catalogue = self.catalogue.clone();
+        let deleting = tokio::task::spawn_blocking(move || catalogue.delete(&installed)).await;
+        let deleted = deleting.context("deleting a model broke off");
+        deleted.and_then(|done| done.context("a model cannot be deleted")).map_err(EngineError::Internal)
     }
 
     async fn shutdown(&self) {
@@ -183,7 +247,7 @@ impl Engine for Local {
 }
 
 /// The place is held as long as the stream.
-fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationToken) -> ChatStream {
+fn answer(mut events: Events, place: Place, cancel: CancellationToken) -> ChatStream {
     stream! {
         let _place = place;
         let mut cancelled = false;
@@ -213,6 +277,16 @@ fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationT
         }
     }
     .boxed()
+}
+
+fn capabilities(metadata: &Metadata) -> Vec<Capability> {
+    if metadata.is_embedding {
+        return vec![Capability::Embedding];
+    }
+    let template = metadata.chat_template.as_deref().unwrap_or_default();
+    let by_template = [(Capability::Tools, "tools"), (Capability::Thinking, "<think>")];
+    let by_template = by_template.into_iter().filter(|(_, word)| template.contains(word));
+    [Capability::Completion].into_iter().chain(by_template.map(|(capability, _)| capability)).collect()
 }
 
 fn engine_error(code: ErrorCode, message: String) -> EngineError {

@@ -70,6 +70,7 @@ impl Engine for Ollama {
                 parameters: installed.details.parameters(),
                 quantization: installed.details.quantization_level,
                 context_length: loaded.and_then(|loaded| loaded.context_length),
+                capabilities: Vec::new(),
                 loaded: loaded.is_some(),
                 description: None,
                 id: installed.name,

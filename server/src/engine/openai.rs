@@ -70,6 +70,7 @@ impl Engine for OpenAi {
             quantization: None,
             parameters: None,
             context_length: listed.max_model_len,
+            capabilities: Vec::new(),
             loaded: true,
             description: None,
         };

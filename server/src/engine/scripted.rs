@@ -123,6 +123,7 @@ impl Engine for Scripted {
             quantization: None,
             parameters: None,
             context_length: self.context_length,
+            capabilities: Vec::new(),
             loaded: true,
             description: Some("Recites a prepared text, whatever it is asked.".to_owned()),
         }])

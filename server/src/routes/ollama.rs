@@ -1,5 +1,7 @@
 //! Ollama's paths. An answer here belongs to its connection: when the client leaves, the engine stops.
 
+pub mod pull;
+
 use std::{convert::Infallible, time::Instant};
 
 use async_stream::stream;

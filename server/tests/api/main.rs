@@ -15,10 +15,17 @@ mod dashboards;
 mod database;
 mod endless;
 mod health;
+mod jobs;
 mod messages;
 mod models;
 mod mortal;
+mod ollama_pull;
 mod openapi;
+mod pull;
+mod pull_hostile;
+mod pulling;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod runs;
 mod search;
 mod start;

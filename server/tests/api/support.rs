@@ -31,6 +31,7 @@ pub struct TestServer {
     router: Router,
     folder: Arc<TempDir>,
     database_url: Secret,
+    flags: Vec<String>,
 }
 
 impl TestServer {
@@ -47,6 +48,7 @@ impl TestServer {
     pub async fn with_flags(engine: Scripted, flags: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let database_url = database_url(&folder).await;
+        let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self::open(engine, flags, folder, database_url).await
     }
 
@@ -64,18 +66,19 @@ impl TestServer {
         Self { router: app(state.clone()), state, ..self }
     }
 
-    /// The server after a restart: the same database, another engine. Waits for running answers to end.
+    /// The server after a restart: the same database and settings, another engine. Waits for running answers to end.
     pub async fn restarted(self, engine: Scripted) -> Self {
-        let Self { folder, database_url, state, router, .. } = self;
+        let Self { folder, database_url, flags, state, router, .. } = self;
         state.runs.finished().await;
+        state.jobs.interrupt_all().await;
         drop((state, router));
-        Self::open(engine, &[], folder, database_url).await
+        Self::open(engine, flags, folder, database_url).await
     }
 
     /// A second server on the same database, or why there can be none.
     pub async fn replica(&self, engine: Scripted) -> anyhow::Result<Self> {
         let store = Store::open(&self.database_url).await?;
-        Ok(Self::around(store, engine, &[], self.folder.clone(), self.database_url.clone()))
+        Ok(Self::around(store, engine, self.flags.clone(), self.folder.clone(), self.database_url.clone()))
     }
 
     /// Change the database behind the server's back.
@@ -84,15 +87,20 @@ impl TestServer {
         database.execute_unprepared(statement).await.unwrap();
     }
 
-    async fn open(engine: Scripted, flags: &[&str], folder: Arc<TempDir>, database_url: Secret) -> Self {
+    async fn open(engine: Scripted, flags: Vec<String>, folder: Arc<TempDir>, database_url: Secret) -> Self {
         let store = Store::open(&database_url).await.unwrap();
         Self::around(store, engine, flags, folder, database_url)
     }
 
-    fn around(store: Store, engine: Scripted, flags: &[&str], folder: Arc<TempDir>, database_url: Secret) -> Self {
+    fn around(store: Store, engine: Scripted, flags: Vec<String>, folder: Arc<TempDir>, database_url: Secret) -> Self {
         let engine = Arc::new(engine);
-        let state = AppState::new(config(flags), engine.clone() as Arc<dyn Engine>, store);
-        Self { router: app(state.clone()), state, engine, folder, database_url }
+        let state = AppState::new(
+            config(&flags.iter().map(String::as_str).collect::<Vec<_>>()),
+            engine.clone() as Arc<dyn Engine>,
+            store,
+        )
+        .unwrap();
+        Self { router: app(state.clone()), state, engine, folder, database_url, flags }
     }
 
     pub async fn get(&self, path: &str) -> Response {

@@ -9,7 +9,7 @@ use std::{
 
 use flotilla::{
     chat::Parameters,
-    engine::{ChatRequest, Delta, Engine, EngineCommand, EngineError, EngineKind, FinishReason, Local},
+    engine::{Capability, ChatRequest, Delta, Engine, EngineCommand, EngineError, EngineKind, FinishReason, Local},
 };
 use futures::StreamExt;
 use tempfile::TempDir;
@@ -221,6 +221,97 @@ async fn a_model_that_is_answering_is_not_pushed_out() {
 
     assert!(matches!(completion, Err(EngineError::Unavailable(_))));
     assert!(story.next().await.unwrap().is_ok() && other.next().await.unwrap().is_ok());
+}
+
+/// Whether a model is in memory.
+async fn is_loaded(engine: &Local, name: &str) -> bool {
+    engine.models().await.unwrap().iter().any(|model| model.id == name && model.loaded)
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_in_memory_is_described_too() {
+    let machine = Machine::with_starter_as(&[STARTER, "another:1b"]);
+    let engine = machine.engine(&["--context-length", "1024"]);
+
+    let models = engine.models().await.unwrap();
+
+    let another = &models[1];
+    assert_eq!((another.id.as_str(), another.loaded), ("another:1b", false));
+    assert_eq!((another.quantization.as_deref(), another.context_length), (Some("Q4_1"), Some(1024)));
+    assert_eq!(another.parameters, models[0].parameters);
+    assert_eq!(another.capabilities, [Capability::Completion]);
+}
+
+#[tokio::test]
+async fn a_model_is_loaded_and_unloaded_when_asked_to() {
+    let machine = Machine::with_starter_as(&[STARTER, "b:1b"]);
+    let engine = machine.engine(&["--keep-alive", "-1"]);
+
+    engine.load(STARTER).await.unwrap();
+    engine.load("b:1b").await.unwrap();
+    assert!(is_loaded(&engine, "b:1b").await);
+    engine.unload("b:1b").await.unwrap();
+    assert!(!is_loaded(&engine, "b:1b").await);
+    assert!(!Path::new("/proc").join(&machine.processes()[1]).exists());
+
+    engine.unload("b:1b").await.unwrap();
+    assert!(matches!(engine.load("missing").await, Err(EngineError::UnknownModel(_))));
+    assert!(matches!(engine.unload("missing").await, Err(EngineError::UnknownModel(_))));
+}
+
+#[tokio::test]
+async fn a_model_that_is_answering_is_neither_unloaded_nor_deleted() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    assert!(story.next().await.unwrap().is_ok());
+
+    assert!(matches!(engine.unload(STARTER).await, Err(EngineError::InUse(_))));
+    assert!(matches!(engine.delete(STARTER).await, Err(EngineError::InUse(_))));
+
+    assert!(story.next().await.unwrap().is_ok());
+    drop(story);
+    engine.delete(STARTER).await.unwrap();
+    assert!(engine.models().await.unwrap().is_empty());
+    assert!(matches!(engine.delete(STARTER).await, Err(EngineError::UnknownModel(_))));
+}
+
+#[tokio::test]
+async fn with_a_keep_alive_of_0_a_model_leaves_the_memory_after_its_answer() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--keep-alive", "0"]);
+    assert!(machine.processes().is_empty());
+
+    greet(&engine, STARTER).await.1.unwrap();
+
+    let left = async {
+        while Path::new("/proc").join(&machine.processes()[0]).exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), left).await.expect("the process ends");
+    greet(&engine, STARTER).await.1.unwrap();
+    assert_eq!(machine.processes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_model_that_is_used_stays_in_memory_and_one_that_is_not_leaves() {
+    let machine = Machine::with_starter_as(&[STARTER, "b:1b"]);
+    let engine = machine.engine(&["--keep-alive", "1"]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    greet(&engine, "b:1b").await.1.unwrap();
+
+    let left = async {
+        while is_loaded(&engine, "b:1b").await {
+            // One story after the other goes on meanwhile.
+            if !matches!(story.next().await, Some(Ok(Delta::Text(_)))) {
+                story = engine.chat(long_story()).await.unwrap();
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), left).await.expect("b:1b leaves");
+
+    assert!(is_loaded(&engine, STARTER).await);
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ mod engine_death;
 mod kill;
 mod listener;
 mod log;
+mod pull;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod shutdown;
 mod support;
 mod takeover;

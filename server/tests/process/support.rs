@@ -52,6 +52,13 @@ impl Server {
         Self::launch(command, folder)
     }
 
+    /// A server with the own engine and no model yet; its registry is `registry`.
+    pub fn start_empty(folder: &Path, registry: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.args(["serve", "--ollama-registry-url", registry]);
+        Self::launch(command, folder)
+    }
+
     fn launch(mut command: Command, folder: &Path) -> Self {
         let log = folder.with_extension("log");
         command.args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1", "--data-dir"]).arg(folder);
