@@ -9,7 +9,7 @@ use axum::{
 };
 use sea_orm::{DbErr, SqlErr};
 
-use crate::engine::EngineError;
+use crate::{engine::EngineError, models::NameError};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -111,6 +111,12 @@ impl From<EngineError> for Error {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "engine_failed", message)
             }
         }
+    }
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Self {
+        Self::invalid("model", format!("model: {error}"))
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn find(site: &Site, name: &ModelName, owner: &str, repository: &str) 
     let mut description = site.url(["api", "models", owner, repository]);
     description.set_query(Some("blobs=true"));
     let found: Option<Repository> = site.json(description, "application/json", MAX_DESCRIPTION_BYTES).await?;
-    let found = found.ok_or_else(|| PullError::NotFound { site: site.name().to_owned(), model: name.to_string() })?;
+    let found = found.ok_or_else(|| site.not_found(name))?;
     let files: Vec<_> = found.siblings.iter().filter(|file| is_model(&file.rfilename)).collect();
     let names: Vec<_> = files.iter().map(|file| file.rfilename.as_str()).collect();
     let chosen = choose(name.tag(), &names).ok_or_else(|| PullError::Refused(refusal(name, &names)))?;

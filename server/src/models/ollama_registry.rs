@@ -31,8 +31,7 @@ struct Layer {
 pub async fn find(site: &Site, name: &ModelName, namespace: &str, model: &str) -> Result<RemoteFile, PullError> {
     let manifest = site.url(["v2", namespace, model, "manifests", name.tag()]);
     let manifest: Option<Manifest> = site.json(manifest, MANIFEST_TYPE, MAX_MANIFEST_BYTES).await?;
-    let manifest =
-        manifest.ok_or_else(|| PullError::NotFound { site: site.name().to_owned(), model: name.to_string() })?;
+    let manifest = manifest.ok_or_else(|| site.not_found(name))?;
     let of_type =
         |media_type: &str| manifest.layers.iter().filter(|layer| layer.media_type == media_type).collect::<Vec<_>>();
     if !of_type(ADAPTER_LAYER).is_empty() {

@@ -17,7 +17,7 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 use tokio::{net::lookup_host, sync::OnceCell, time::timeout};
 
-use super::{PullError, address::is_public};
+use super::{ModelName, PullError, address::is_public};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the head of an answer, and for a whole description.
@@ -179,6 +179,11 @@ impl Site {
             }
         };
         *self.is_private.get_or_init(find_out).await
+    }
+
+    /// The site has no such model, or none for the public.
+    pub fn not_found(&self, model: &ModelName) -> PullError {
+        PullError::NotFound { site: self.name.to_owned(), model: model.to_string() }
     }
 
     fn unreachable(&self) -> PullError {

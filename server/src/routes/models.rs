@@ -13,7 +13,7 @@ use crate::{
     chat,
     dialect::own::ErrorBody,
     engine::Model,
-    error::{Error, Result},
+    error::Result,
     extract::Json,
     models::{ModelName, jobs},
     state::AppState,
@@ -60,7 +60,7 @@ pub async fn pull(
     State(state): State<AppState>,
     Json(Pull { model }): Json<Pull>,
 ) -> Result<(StatusCode, Reply<Job>)> {
-    let name = ModelName::parse(&model).map_err(|error| Error::invalid("model", format!("model: {error}")))?;
+    let name = ModelName::parse(&model)?;
     Ok((StatusCode::ACCEPTED, Reply(jobs::start(&state, &name).await?)))
 }
 

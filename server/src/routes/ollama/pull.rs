@@ -40,7 +40,7 @@ pub async fn pull(
     Json(request): Json<PullRequest>,
 ) -> Result<Response> {
     let (streams, model) = (request.streams(), request.model()?);
-    let name = ModelName::parse(&model).map_err(|error| Error::invalid("model", format!("model: {error}")))?;
+    let name = ModelName::parse(&model)?;
     let job = jobs::start(&state, &name).await?;
     let changes = jobs::follow(state, job.id);
     if streams {
