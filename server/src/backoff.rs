@@ -7,20 +7,32 @@ use std::{
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
-/// What went well for this long was well; what ended it is not what ended the tries before.
+/// See [`Backoff::starting_anew_after`].
 const STABLE: Duration = Duration::from_secs(60);
 
 /// Doubles the pause with each failure that comes soon after the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backoff {
     failures: u32,
+    stable: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::starting_anew_after(STABLE)
+    }
 }
 
 impl Backoff {
+    /// What went well for this long was well; what ended it is not what ended the tries before.
+    pub fn starting_anew_after(stable: Duration) -> Self {
+        Self { failures: 0, stable }
+    }
+
     /// The pause after a try that went well for `well`: random between half of the current ceiling and all of it, so
     /// that those who failed together do not come back together.
     pub fn pause(&mut self, well: Duration) -> Duration {
-        if well >= STABLE {
+        if well >= self.stable {
             self.failures = 0;
         }
         let ceiling = FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);

@@ -5,6 +5,7 @@
 //! connection can follow it.
 
 pub mod context;
+mod continuation;
 pub mod parameters;
 pub mod run;
 pub mod turn;
@@ -12,10 +13,11 @@ pub mod turn;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use self::{context::ContextReport, parameters::Parameters};
 use crate::{
-    engine::{self, ChatRequest, ChatStream, EngineError, Model, PromptMessage, with_timeouts},
+    engine::{self, ChatRequest, ChatStream, EngineError, Model, PromptMessage, seed_of, with_timeouts},
     error::{Error, Result},
     state::AppState,
 };
@@ -38,6 +40,19 @@ pub enum Trim {
     Never,
 }
 
+/// What is asked, whoever asks.
+pub struct Prompt {
+    /// `None` asks the default model.
+    pub model: Option<String>,
+    pub messages: Vec<PromptMessage>,
+    pub parameters: Parameters,
+    /// Where the draws begin when the parameters name no seed.
+    pub seed: u32,
+}
+
+/// How often a request is made to an engine that dies of it, or beside it, before it has said a word.
+const TRIES: u32 = 3;
+
 /// Start an answer to `messages`. Dropping its stream cancels it. No part of it has been waited for yet.
 pub async fn answer(
     state: &AppState,
@@ -49,49 +64,84 @@ pub async fn answer(
     if state.shutdown.is_draining() {
         return Err(Error::draining());
     }
+    let model = model.map(str::to_owned);
+    begin(state, Prompt { model, messages, parameters, seed: seed_of(Uuid::now_v7()) }, trim).await
+}
+
+/// The same, also while the server drains: for answers that were asked for before.
+async fn begin(state: &AppState, prompt: Prompt, trim: Trim) -> Result<Answer> {
+    let Prompt { model, messages, parameters, seed } = prompt;
     let model = match model {
-        Some(model) => model.to_owned(),
+        Some(model) => model,
         None => default_model(state).await?.id,
     };
     let asked = Instant::now();
-    let cancel = CancellationToken::new();
-    let starting = start(state, &model, messages, parameters, trim, &cancel);
-    let (context, stream) = match tokio::time::timeout(state.config.first_token_timeout(), starting).await {
+    let request = ChatRequest { default_seed: seed, ..ChatRequest::new(model, messages, parameters) };
+    let limit = state.config.first_token_timeout();
+    let (context, request, stream) = match tokio::time::timeout(limit, start(state, request, trim)).await {
         Ok(started) => started?,
         Err(_) => return Err(EngineError::Timeout.into()),
     };
-    let first = state.config.first_token_timeout().saturating_sub(asked.elapsed());
+    let first = limit.saturating_sub(asked.elapsed());
     let stream = with_timeouts(stream, first, state.config.token_timeout());
+    let (model, cancel) = (request.model.clone(), request.cancel.clone());
+    let stream = continuation::unbroken(state.clone(), request, stream);
     Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
 }
 
+/// Go on with an answer that another server has begun: `context` says which part of the messages its model was told.
+fn resume(
+    state: &AppState,
+    prompt: Prompt,
+    model: String,
+    context: ContextReport,
+    so_far: continuation::SoFar,
+) -> Answer {
+    let Prompt { messages, parameters, seed, .. } = prompt;
+    let told = context::newest(&messages, context.messages_sent as usize);
+    let request = ChatRequest { default_seed: seed, ..ChatRequest::new(&model, told, parameters) };
+    let cancel = request.cancel.clone();
+    let stream = continuation::adopted(state.clone(), request, so_far);
+    Answer { context, stream: state.metrics.observe(&model, Instant::now(), stream), model, cancel }
+}
+
+/// Ask the engine. The request comes back as it was sent, with the part of the messages that fits.
 async fn start(
     state: &AppState,
-    model: &str,
-    messages: Vec<PromptMessage>,
-    parameters: Parameters,
+    request: ChatRequest,
     trim: Trim,
-    cancel: &CancellationToken,
-) -> Result<(ContextReport, ChatStream), EngineError> {
+) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
+    let mut tries = 1;
+    loop {
+        match fit_and_ask(state, request.clone(), trim).await {
+            Err(EngineError::Interrupted) if tries < TRIES => tries += 1,
+            started => return started,
+        }
+    }
+}
+
+async fn fit_and_ask(
+    state: &AppState,
+    mut request: ChatRequest,
+    trim: Trim,
+) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
     let engine = state.engine.as_ref();
-    let request = |messages| ChatRequest {
-        model: model.to_owned(),
-        messages,
-        parameters: parameters.clone(),
-        cancel: cancel.clone(),
-    };
     if trim == Trim::Never {
-        let report = ContextReport::untrimmed(&messages);
-        return Ok((report, engine.chat(request(messages)).await?));
+        let report = ContextReport::untrimmed(&request.messages);
+        let stream = engine.chat(request.clone()).await?;
+        return Ok((report, request, stream));
     }
     let max_messages = state.config.max_context_messages;
-    let (mut kept, mut report) = context::fit(engine, model, &messages, max_messages, parameters.max_tokens).await?;
+    let messages = std::mem::take(&mut request.messages);
+    let (kept, mut report) =
+        context::fit(engine, &request.model, &messages, max_messages, request.parameters.max_tokens).await?;
+    request.messages = kept;
     loop {
-        match engine.chat(request(kept.clone())).await {
-            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
-                report = context::report(&messages, &kept, max_messages, report.context_length);
+        match engine.chat(request.clone()).await {
+            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut request.messages) => {
+                report = context::report(&messages, &request.messages, max_messages, report.context_length);
             }
-            started => return Ok((report, started?)),
+            started => return Ok((report, request, started?)),
         }
     }
 }

@@ -108,7 +108,13 @@ pub struct Config {
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
 
-    /// Seconds that running answers get to finish after SIGTERM.
+    /// Seconds between SIGTERM, from which `/readyz` says no, and the refusal of new requests: the time that a load
+    /// balancer takes to look. 0 where it is told in another way, as in Kubernetes.
+    #[arg(long, env, default_value_t = 0)]
+    drain_delay: u64,
+
+    /// Seconds that running answers get to finish after that. Those that do not are handed over to another server on the
+    /// same database, or go on after the restart.
     #[arg(long, env, default_value_t = 30)]
     pub drain_timeout: u64,
 
@@ -196,6 +202,10 @@ impl Config {
 
     pub fn header_timeout(&self) -> Duration {
         Duration::from_secs(self.header_timeout)
+    }
+
+    pub fn drain_delay(&self) -> Duration {
+        Duration::from_secs(self.drain_delay)
     }
 
     pub fn drain_timeout(&self) -> Duration {

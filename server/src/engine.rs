@@ -9,14 +9,15 @@ mod scripted;
 mod timeout;
 mod upstream;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-pub use flotilla_engine::protocol::{FinishReason, PromptMessage, Role, Timings, Usage};
+pub use flotilla_engine::protocol::{FinishReason, Piece, PromptMessage, Role, Timings, Usage};
 use futures::stream::BoxStream;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 pub use self::{
     local::{EngineCommand, Local, run_engine_process},
@@ -69,8 +70,45 @@ pub struct ChatRequest {
     pub model: String,
     pub messages: Vec<PromptMessage>,
     pub parameters: Parameters,
+    /// Where the draws begin when the parameters name no seed. It makes an answer that is asked for again the same answer,
+    /// on engines that tell their tokens; others draw by themselves.
+    pub default_seed: u32,
+    /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer.
+    pub answer_so_far: Piece,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
     pub cancel: CancellationToken,
+}
+
+impl ChatRequest {
+    /// A new answer.
+    pub fn new(model: impl Into<String>, messages: Vec<PromptMessage>, parameters: Parameters) -> Self {
+        Self {
+            model: model.into(),
+            messages,
+            parameters,
+            default_seed: seed_of(Uuid::now_v7()),
+            answer_so_far: Piece::default(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// The messages for an engine that goes on in the middle of a last message of the assistant.
+    fn messages_and_answer(&self) -> Cow<'_, [PromptMessage]> {
+        if self.answer_so_far.is_empty() {
+            return Cow::Borrowed(&self.messages);
+        }
+        let (mut messages, answer) = (self.messages.clone(), &self.answer_so_far.text);
+        match messages.last_mut() {
+            Some(last) if last.role == Role::Assistant => last.content.push_str(answer),
+            _ => messages.push(PromptMessage { role: Role::Assistant, content: answer.clone() }),
+        }
+        Cow::Owned(messages)
+    }
+}
+
+/// The seed of an answer with this id: a version 7's last bits are random, and whoever knows the id knows the seed.
+pub fn seed_of(id: Uuid) -> u32 {
+    id.as_u128() as u32
 }
 
 /// The pieces of one answer; the last item is [`Delta::Done`] or an error.
@@ -78,7 +116,7 @@ pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
-    Text(String),
+    Text(Piece),
     Done(Completion),
 }
 

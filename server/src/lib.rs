@@ -33,11 +33,16 @@ pub fn app(state: AppState) -> Router {
     routes::router(state)
 }
 
-/// Answer on `listener` until `stop` resolves and the running answers have ended or were kept.
+/// Answer on `listener` until `stop` resolves and the running answers have ended or were handed over.
 pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Output = ()>) {
-    chat::run::recover_abandoned(&state).await;
+    // Before the first request, so that whoever comes back to an answer finds it being written.
+    chat::run::adopt_abandoned(&state).await;
     let leases = tokio::spawn(chat::run::keep_leases(state.clone()));
     let downloads = tokio::spawn(models::jobs::adopt_abandoned(state.clone()));
+    let stop = async {
+        stop.await;
+        shutdown::announce(&state).await;
+    };
     listener::serve(listener, app(state.clone()), state.clone(), stop).await;
     leases.abort();
     downloads.abort();

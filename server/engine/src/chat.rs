@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use crate::answer::AnswerText;
 use crate::protocol::{Event, FinishReason, Sampling, Timings, Usage};
 use crate::sampling::TokenSampler;
-use crate::stop::{Scanned, StopScanner};
-use crate::text::Utf8Assembler;
 
 /// A request that waits for a slot.
 pub struct Request {
     pub id: String,
-    pub prompt: Vec<LlamaToken>,
+    /// The prompt, and behind it the tokens of an answer that is continued; shorter than the context.
+    pub tokens: Vec<LlamaToken>,
+    pub prompt_tokens: usize,
+    /// What is known of the answer.
+    pub text: AnswerText,
     pub params: Sampling,
     pub arrived: Instant,
 }
@@ -24,9 +27,9 @@ pub struct Chat {
     /// Tokens that are still to be computed: the rest of the prompt, then the one sampled last.
     pub pending: Vec<LlamaToken>,
     pub sampler: TokenSampler,
-    text: Utf8Assembler,
-    stop: StopScanner,
-    max_tokens: u32,
+    text: AnswerText,
+    /// Tokens since the last text event.
+    unnamed: Vec<i32>,
     usage: Usage,
     arrived: Instant,
     started: Instant,
@@ -34,31 +37,35 @@ pub struct Chat {
 }
 
 impl Request {
-    /// The end of a request that never got a slot.
-    pub fn cancelled(self) -> Event {
+    /// The end of a request that never gets a slot: it was cancelled, or its answer had ended before.
+    pub fn end(self, finish_reason: FinishReason) -> Event {
         let queued = self.arrived.elapsed();
         Event::Done {
             id: self.id,
-            finish_reason: FinishReason::Cancelled,
-            usage: Usage { prompt_tokens: self.prompt.len() as u32, ..Usage::default() },
+            finish_reason,
+            usage: Usage {
+                prompt_tokens: self.prompt_tokens as u32,
+                cached_tokens: 0,
+                completion_tokens: self.text.tokens(),
+            },
             timings: Timings { queued_ms: milliseconds(queued), ..Timings::default() },
         }
     }
 }
 
 impl Chat {
-    /// `reused` tokens of the prompt are in the cache already. The prompt is shorter than `context_length`.
+    /// `reused` tokens of the request are in the cache already.
     pub fn start(mut request: Request, reused: usize, vocabulary_size: i32, context_length: u32) -> Self {
-        let prompt_tokens = request.prompt.len() as u32;
-        let room = context_length - prompt_tokens;
+        let Request { tokens, prompt_tokens, .. } = &request;
+        let (prompt, answer) = tokens.split_at(*prompt_tokens);
+        let cached_tokens = reused.min(*prompt_tokens) as u32;
         Self {
-            sampler: TokenSampler::new(&request.params, &request.prompt, vocabulary_size, context_length),
-            pending: request.prompt.split_off(reused),
+            sampler: TokenSampler::new(&request.params, prompt, answer, vocabulary_size, context_length),
+            pending: request.tokens.split_off(reused),
             id: request.id,
-            text: Utf8Assembler::default(),
-            stop: StopScanner::new(request.params.stop),
-            max_tokens: request.params.max_tokens.map_or(room, |max| max.min(room)),
-            usage: Usage { prompt_tokens, cached_tokens: reused as u32, completion_tokens: 0 },
+            text: request.text,
+            unnamed: Vec::new(),
+            usage: Usage { prompt_tokens: request.prompt_tokens as u32, cached_tokens, completion_tokens: 0 },
             arrived: request.arrived,
             started: Instant::now(),
             first_token: None,
@@ -76,43 +83,28 @@ impl Chat {
     }
 
     /// Takes the token that was sampled. Returns why the answer ends here, if it does.
-    ///
-    /// The model's end-of-turn token counts as generated, as it does in llama.cpp's own server.
     pub fn accept(&mut self, token: LlamaToken, model: &LlamaModel, events: &mut Vec<Event>) -> Option<FinishReason> {
         self.first_token.get_or_insert_with(Instant::now);
-        self.usage.completion_tokens += 1;
-        let vocab = model.vocab();
-        if vocab.is_eog(token) {
-            return Some(FinishReason::Stop);
+        self.unnamed.push(token.0);
+        let (text, ended) = self.text.push(token, &model.vocab());
+        self.push_text(text, events);
+        if ended.is_none() {
+            self.pending.push(token);
         }
-        let text = self.text.push(&vocab.token_to_piece(token, false, None));
-        match self.stop.push(&text) {
-            Scanned::Stopped(text) => {
-                self.push_text(text, events);
-                return Some(FinishReason::Stop);
-            }
-            Scanned::Text(text) => self.push_text(text, events),
-        }
-        if self.usage.completion_tokens >= self.max_tokens {
-            return Some(FinishReason::Length);
-        }
-        self.pending.push(token);
-        None
+        ended
     }
 
     /// Gives out the text that was held back, then the counts.
     pub fn finish(mut self, finish_reason: FinishReason, events: &mut Vec<Event>) {
-        let unfinished_character = std::mem::take(&mut self.text).finish();
-        let (Scanned::Text(text) | Scanned::Stopped(text)) = self.stop.push(&unfinished_character);
-        let held_back = self.stop.finish();
-        self.push_text(text + &held_back, events);
+        let held_back = self.text.finish();
+        self.push_text(held_back, events);
 
         let ended = Instant::now();
         let first_token = self.first_token.unwrap_or(ended);
         events.push(Event::Done {
             id: self.id,
             finish_reason,
-            usage: self.usage,
+            usage: Usage { completion_tokens: self.text.tokens(), ..self.usage },
             timings: Timings {
                 queued_ms: milliseconds(self.started - self.arrived),
                 prefill_ms: milliseconds(first_token - self.started),
@@ -121,9 +113,9 @@ impl Chat {
         });
     }
 
-    fn push_text(&self, text: String, events: &mut Vec<Event>) {
+    fn push_text(&mut self, text: String, events: &mut Vec<Event>) {
         if !text.is_empty() {
-            events.push(Event::Text { id: self.id.clone(), text, tokens: self.usage.completion_tokens });
+            events.push(Event::Text { id: self.id.clone(), text, tokens: std::mem::take(&mut self.unnamed) });
         }
     }
 }

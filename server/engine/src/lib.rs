@@ -11,8 +11,9 @@
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
 //! - [`pace`]: how many tokens of prompts a step may take
 //! - [`slots`]: where a new chat finds the longest part of its prompt already computed
-//! - [`chat`]: one answer being made; [`sampling`], [`text`], [`stop`] are its parts
+//! - [`chat`]: one answer being made; [`sampling`], [`answer`], [`text`], [`stop`] are its parts
 
+mod answer;
 mod chat;
 pub mod gguf;
 pub mod model;

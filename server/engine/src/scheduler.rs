@@ -12,12 +12,13 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use crate::answer::AnswerText;
 use crate::chat::{Chat, Request};
 use crate::model::BATCH_TOKENS;
 use crate::pace::Pace;
 use crate::process::{EventWriter, Received};
 use crate::prompt::{PromptEncoder, PromptError};
-use crate::protocol::{Command, ErrorCode, Event, FinishReason, Prompt, Sampling};
+use crate::protocol::{Command, ErrorCode, Event, FinishReason, Piece, Prompt, Sampling};
 use crate::sampling;
 use crate::slots::{self, Candidate};
 
@@ -105,7 +106,9 @@ impl<'model> Scheduler<'model> {
 
     fn handle(&mut self, received: Received) {
         match received.command {
-            Ok(Command::Generate { id, prompt, params }) => self.enqueue(id, &prompt, params, received.arrived),
+            Ok(Command::Generate { id, prompt, answer_so_far, params }) => {
+                self.enqueue(id, &prompt, &answer_so_far, params, received.arrived);
+            }
             Ok(Command::Count { id, prompt }) => {
                 let event = match self.encoder.encode(&prompt, &self.model.vocab()) {
                     Ok(tokens) => Event::Counted { id, tokens: tokens.len() as u32 },
@@ -122,28 +125,46 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    fn enqueue(&mut self, id: String, prompt: &Prompt, params: Sampling, arrived: Instant) {
+    fn enqueue(&mut self, id: String, prompt: &Prompt, so_far: &Piece, params: Sampling, arrived: Instant) {
         if let Err(message) = sampling::check(&params) {
             self.events.push(Event::invalid(id, message));
             return;
         }
-        match self.encoder.encode(prompt, &self.model.vocab()) {
-            Ok(prompt) if prompt.len() >= self.context_length as usize => {
-                let message = format!(
-                    "The prompt has {} tokens and the context holds {}, answer included. Shorten the prompt.",
-                    prompt.len(),
-                    self.context_length
-                );
-                self.events.push(Event::Error { id, code: ErrorCode::ContextLengthExceeded, message });
-            }
-            Ok(prompt) => self.waiting.push_back(Request { id, prompt, params, arrived }),
-            Err(error) => self.events.push(refused(id, &error)),
+        let vocab = self.model.vocab();
+        let mut tokens = match self.encoder.encode(prompt, &vocab) {
+            Ok(tokens) => tokens,
+            Err(error) => return self.events.push(refused(id, &error)),
+        };
+        let prompt_tokens = tokens.len();
+        if prompt_tokens >= self.context_length as usize {
+            let message = format!(
+                "The prompt has {prompt_tokens} tokens and the context holds {}, answer included. Shorten the prompt.",
+                self.context_length
+            );
+            self.events.push(Event::Error { id, code: ErrorCode::ContextLengthExceeded, message });
+            return;
+        }
+        let room = self.context_length - prompt_tokens as u32;
+        let mut text = AnswerText::new(params.stop.clone(), params.max_tokens.map_or(room, |max| max.min(room)));
+        let (rest, ended) = match text.replay(so_far, &vocab) {
+            Ok(replayed) => replayed,
+            Err(error) => return self.events.push(Event::invalid(id, error.to_string())),
+        };
+        if !rest.is_empty() {
+            self.events.push(Event::Text { id: id.clone(), text: rest, tokens: Vec::new() });
+        }
+        tokens.extend(so_far.tokens.iter().copied().map(LlamaToken));
+        let request = Request { id, tokens, prompt_tokens, text, params, arrived };
+        match ended {
+            Some(reason) => self.events.push(request.end(reason)),
+            None => self.waiting.push_back(request),
         }
     }
 
     fn cancel(&mut self, id: &str) {
         if let Some(position) = self.waiting.iter().position(|request| request.id == id) {
-            self.events.extend(self.waiting.remove(position).map(Request::cancelled));
+            let request = self.waiting.remove(position);
+            self.events.extend(request.map(|request| request.end(FinishReason::Cancelled)));
         }
         for slot in &mut self.slots {
             if let Some(chat) = slot.chat.take_if(|chat| chat.id == id) {
@@ -156,14 +177,14 @@ impl<'model> Scheduler<'model> {
     fn admit(&mut self) {
         while let Some(request) = self.waiting.pop_front() {
             let candidates: Vec<_> = self.slots.iter().map(Slot::candidate).collect();
-            let Some(placement) = slots::place(&request.prompt, &candidates) else {
+            let Some(placement) = slots::place(&request.tokens, &candidates) else {
                 self.waiting.push_front(request);
                 return;
             };
             let reused = self.reuse(placement.source, placement.slot, placement.reused);
             self.uses += 1;
             let slot = &mut self.slots[placement.slot];
-            slot.cached = request.prompt[..reused].to_vec();
+            slot.cached = request.tokens[..reused].to_vec();
             slot.last_used = self.uses;
             slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.context_length));
         }

@@ -32,8 +32,8 @@ use self::{
     residents::Residents,
 };
 use super::{
-    Capability, ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, PromptMessage,
-    PromptSize,
+    Capability, ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, Piece,
+    PromptMessage, PromptSize,
 };
 use crate::{
     config::Config,
@@ -208,7 +208,9 @@ impl Engine for Local {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         let place = self.place(&request.model).await?;
         let process = place.resident.process().await?;
-        let events = process.generate(Prompt::Messages(request.messages), request.parameters.sampling());
+        let mut sampling = request.parameters.sampling();
+        sampling.seed.get_or_insert(request.default_seed);
+        let events = process.generate(Prompt::Messages(request.messages), request.answer_so_far, sampling);
         Ok(answer(events, place, request.cancel))
     }
 
@@ -260,7 +262,7 @@ fn answer(mut events: Events, place: Place, cancel: CancellationToken) -> ChatSt
                 event = events.next() => event,
             };
             let item = match event {
-                Some(Event::Text { text, .. }) => Ok(Delta::Text(text)),
+                Some(Event::Text { text, tokens, .. }) => Ok(Delta::Text(Piece { text, tokens })),
                 Some(Event::Done { finish_reason, usage, timings, .. }) => {
                     Ok(Delta::Done(Completion { finish_reason, usage, timings }))
                 }

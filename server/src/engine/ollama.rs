@@ -115,7 +115,7 @@ fn answer(lines: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static
             };
             let done = chunk.completion();
             if let Some(text) = chunk.message.map(|message| message.content).filter(|text| !text.is_empty()) {
-                yield Ok(Delta::Text(text));
+                yield Ok(Delta::Text(text.into()));
             }
             if let Some(completion) = done {
                 yield Ok(Delta::Done(completion));

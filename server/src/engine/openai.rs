@@ -112,7 +112,7 @@ fn answer(lines: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static
                 Ok(Some(data)) => match parse(&data) {
                     Ok(chunk) => {
                         if let Some(text) = progress.take(chunk) {
-                            yield Ok(Delta::Text(text));
+                            yield Ok(Delta::Text(text.into()));
                         }
                     }
                     Err(error) => {

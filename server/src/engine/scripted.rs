@@ -15,12 +15,12 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, PromptMessage,
-    PromptSize, Timings, Usage,
+    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, Piece,
+    PromptMessage, PromptSize, Timings, Usage,
 };
 use crate::config::Config;
 
-/// Recites the same steps in every answer. A word counts as one token.
+/// Recites the same steps in every answer. A text counts as one token, and its number is that of its step.
 pub struct Scripted {
     model: String,
     steps: Arc<[Step]>,
@@ -94,6 +94,20 @@ impl Scripted {
         self.last_request.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Where an answer goes on. Like the tokens of another model, those of another script are refused.
+    fn step_behind(&self, so_far: &Piece) -> Result<usize, EngineError> {
+        let said = so_far.tokens.iter().map(|&token| match self.steps.get(usize::try_from(token).ok()?)? {
+            Step::Text(text) => Some(text.replace('\0', "")),
+            Step::Wait(_) | Step::Fail(_) => None,
+        });
+        match said.collect::<Option<String>>() {
+            Some(said) if said == so_far.text.replace('\0', "") => {
+                Ok(so_far.tokens.last().map_or(0, |&last| last as usize + 1))
+            }
+            _ => Err(EngineError::InvalidRequest("the answer so far is of another script".to_owned())),
+        }
+    }
+
     fn check_model(&self, model: &str) -> Result<(), EngineError> {
         if model == self.model { Ok(()) } else { Err(EngineError::UnknownModel(model.to_owned())) }
     }
@@ -128,62 +142,76 @@ impl Engine for Scripted {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         self.check_model(&request.model)?;
         let prompt_tokens = count_words(&request.messages);
-        let max_tokens = request.parameters.max_tokens.unwrap_or(u32::MAX);
-        let cancel = request.cancel.clone();
+        let recital = Recital {
+            steps: Arc::clone(&self.steps),
+            next: self.step_behind(&request.answer_so_far)?,
+            delay: self.delay,
+            prompt_tokens,
+            completion_tokens: request.answer_so_far.tokens.len() as u32,
+            max_tokens: request.parameters.max_tokens.unwrap_or(u32::MAX),
+            cancel: request.cancel.clone(),
+        };
         *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
         if self.context_length.is_some_and(|context_length| prompt_tokens > context_length) {
             return Err(EngineError::ContextLengthExceeded);
         }
-        Ok(recite(Arc::clone(&self.steps), self.delay, prompt_tokens, max_tokens, cancel))
+        Ok(recital.recite())
     }
 }
 
-fn recite(
+/// One answer.
+struct Recital {
     steps: Arc<[Step]>,
+    next: usize,
     delay: Duration,
     prompt_tokens: u32,
+    completion_tokens: u32,
     max_tokens: u32,
     cancel: CancellationToken,
-) -> ChatStream {
-    stream! {
-        let started = Instant::now();
-        let mut first_token = None;
-        let mut completion_tokens = 0;
-        let mut finish_reason = FinishReason::Stop;
-        for step in steps.iter() {
-            if cancel.run_until_cancelled(step.pause(delay)).await.is_none() {
-                finish_reason = FinishReason::Cancelled;
-                break;
-            }
-            match step {
-                Step::Text(_) if completion_tokens == max_tokens => {
-                    finish_reason = FinishReason::Length;
+}
+
+impl Recital {
+    fn recite(self) -> ChatStream {
+        let Self { steps, next, delay, prompt_tokens, mut completion_tokens, max_tokens, cancel } = self;
+        stream! {
+            let started = Instant::now();
+            let mut first_token = None;
+            let mut finish_reason = FinishReason::Stop;
+            for (number, step) in steps.iter().enumerate().skip(next) {
+                if cancel.run_until_cancelled(step.pause(delay)).await.is_none() {
+                    finish_reason = FinishReason::Cancelled;
                     break;
                 }
-                Step::Text(text) => {
-                    first_token.get_or_insert_with(Instant::now);
-                    completion_tokens += 1;
-                    yield Ok(Delta::Text(text.clone()));
-                }
-                Step::Wait(_) => {}
-                Step::Fail(error) => {
-                    yield Err(error());
-                    return;
+                match step {
+                    Step::Text(_) if completion_tokens == max_tokens => {
+                        finish_reason = FinishReason::Length;
+                        break;
+                    }
+                    Step::Text(text) => {
+                        first_token.get_or_insert_with(Instant::now);
+                        completion_tokens += 1;
+                        yield Ok(Delta::Text(Piece { text: text.clone(), tokens: vec![number as i32] }));
+                    }
+                    Step::Wait(_) => {}
+                    Step::Fail(error) => {
+                        yield Err(error());
+                        return;
+                    }
                 }
             }
+            let first_token = first_token.unwrap_or_else(Instant::now);
+            yield Ok(Delta::Done(Completion {
+                finish_reason,
+                usage: Usage { prompt_tokens, cached_tokens: 0, completion_tokens },
+                timings: Timings {
+                    queued_ms: 0.0,
+                    prefill_ms: milliseconds(first_token - started),
+                    decode_ms: milliseconds(first_token.elapsed()),
+                },
+            }));
         }
-        let first_token = first_token.unwrap_or_else(Instant::now);
-        yield Ok(Delta::Done(Completion {
-            finish_reason,
-            usage: Usage { prompt_tokens, cached_tokens: 0, completion_tokens },
-            timings: Timings {
-                queued_ms: 0.0,
-                prefill_ms: milliseconds(first_token - started),
-                decode_ms: milliseconds(first_token.elapsed()),
-            },
-        }));
+        .boxed()
     }
-    .boxed()
 }
 
 fn count_words(messages: &[PromptMessage]) -> u32 {

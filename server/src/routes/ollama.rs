@@ -96,7 +96,7 @@ fn pieces(opening: Opening, asked_at: Instant, framing: Framing) -> impl Stream<
         let reply = Reply::new(answer.model, answer.context, asked_at);
         loop {
             match answer.stream.next().await.unwrap_or(Err(EngineError::Interrupted)) {
-                Ok(Delta::Text(text)) => yield framing.frame(&reply.piece(&text)),
+                Ok(Delta::Text(piece)) => yield framing.frame(&reply.piece(&piece.text)),
                 Ok(Delta::Done(completion)) => {
                     yield framing.frame(&reply.end("", completion));
                     return;

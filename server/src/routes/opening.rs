@@ -52,7 +52,7 @@ pub async fn collect(mut answer: Answer) -> Result<(String, Completion)> {
     let mut text = String::new();
     while let Some(delta) = answer.stream.next().await {
         match delta? {
-            Delta::Text(piece) => text.push_str(&piece),
+            Delta::Text(piece) => text.push_str(&piece.text),
             Delta::Done(completion) => return Ok((text, completion)),
         }
     }

@@ -93,7 +93,7 @@ fn chunks(opening: Opening, include_usage: bool) -> impl Stream<Item = Bytes> + 
         yield writer.role();
         loop {
             match answer.stream.next().await.unwrap_or(Err(EngineError::Interrupted)) {
-                Ok(Delta::Text(text)) => yield writer.text(&text),
+                Ok(Delta::Text(piece)) => yield writer.text(&piece.text),
                 Ok(Delta::Done(completion)) => {
                     yield writer.finish(completion);
                     return;

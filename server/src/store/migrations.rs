@@ -10,7 +10,13 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Conversations), Box::new(StopRequests), Box::new(FoldedTitles), Box::new(Jobs)]
+        vec![
+            Box::new(Conversations),
+            Box::new(StopRequests),
+            Box::new(FoldedTitles),
+            Box::new(Adoptions),
+            Box::new(Jobs),
+        ]
     }
 }
 
@@ -139,6 +145,31 @@ impl MigrationTrait for FoldedTitles {
                 .filter(conversation::Column::Id.eq(id))
                 .exec(database)
                 .await?;
+        }
+        Ok(())
+    }
+}
+
+/// A run can be taken over by another server, which has to know how it was asked.
+struct Adoptions;
+
+impl MigrationName for Adoptions {
+    fn name(&self) -> &str {
+        "m0004_adoptions"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Adoptions {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = [
+            json_binary_null("settings"),
+            integer("adoptions").default(0).take(),
+            big_integer("adopted_at").default(0).take(),
+        ];
+        // SQLite adds one column at a time.
+        for column in columns {
+            manager.alter_table(Table::alter().table("runs").add_column(column).to_owned()).await?;
         }
         Ok(())
     }

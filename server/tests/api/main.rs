@@ -6,20 +6,24 @@
 #![cfg(test)]
 
 mod access;
+mod adoption;
 mod api_chat;
+mod continuation;
 mod conversations;
 mod dashboards;
+#[path = "../database.rs"]
+mod database;
 mod endless;
 mod health;
 mod jobs;
 mod messages;
 mod models;
+mod mortal;
 mod ollama_pull;
 mod openapi;
 mod pull;
 mod pull_hostile;
 mod pulling;
-mod recovery;
 #[path = "../registry/mod.rs"]
 mod registry;
 mod runs;

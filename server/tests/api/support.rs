@@ -21,7 +21,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tower::ServiceExt;
-use uuid::Uuid;
+
+use crate::database::database_url;
 
 /// A server with its own database. Dropping it forgets everything.
 pub struct TestServer {
@@ -203,16 +204,4 @@ pub fn config(flags: &[&str]) -> Config {
         config: Config,
     }
     Flags::parse_from(std::iter::once("flotilla").chain(flags.iter().copied())).config
-}
-
-/// An empty database: a file in `folder`, or a schema of the PostgreSQL that the suite runs on.
-pub async fn database_url(folder: &TempDir) -> Secret {
-    let Ok(postgres) = std::env::var("TEST_POSTGRES_URL") else {
-        return Secret::new(format!("sqlite://{}", folder.path().join("test.sqlite").display()));
-    };
-    let schema = format!("test_{}", Uuid::now_v7().simple());
-    let database = Database::connect(&postgres).await.unwrap();
-    database.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.unwrap();
-    let separator = if postgres.contains('?') { '&' } else { '?' };
-    Secret::new(format!("{postgres}{separator}options=-csearch_path%3D{schema}"))
 }

@@ -14,7 +14,6 @@ use flotilla::{
 use futures::StreamExt;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::{config, greet, greeting, read, user};
 
@@ -80,8 +79,7 @@ fn signal(signal: &str, process: &str) -> bool {
 /// An answer that goes on until the context is full.
 fn long_story() -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), ..Parameters::default() };
-    let cancel = CancellationToken::new();
-    ChatRequest { model: STARTER.to_owned(), messages: vec![user("Tell me a very long story.")], parameters, cancel }
+    ChatRequest::new(STARTER, vec![user("Tell me a very long story.")], parameters)
 }
 
 #[tokio::test]

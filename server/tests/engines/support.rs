@@ -19,7 +19,6 @@ use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 pub fn config(flags: &[&str]) -> Config {
     #[derive(Parser)]
@@ -37,8 +36,7 @@ pub fn user(content: &str) -> PromptMessage {
 /// The same short answer every time.
 pub fn greeting(model: &str) -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(8), ..Parameters::default() };
-    let cancel = CancellationToken::new();
-    ChatRequest { model: model.to_owned(), messages: vec![user("Say hello.")], parameters, cancel }
+    ChatRequest::new(model, vec![user("Say hello.")], parameters)
 }
 
 /// An answer to its end: the text, and how it ended.
@@ -46,7 +44,7 @@ pub async fn read(mut answer: ChatStream) -> (String, Result<Completion, EngineE
     let mut text = String::new();
     while let Some(item) = answer.next().await {
         match item {
-            Ok(Delta::Text(piece)) => text.push_str(&piece),
+            Ok(Delta::Text(piece)) => text.push_str(&piece.text),
             Ok(Delta::Done(completion)) => return (text, Ok(completion)),
             Err(error) => return (text, Err(error)),
         }

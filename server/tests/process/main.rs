@@ -3,7 +3,10 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+#[path = "../database.rs"]
+mod database;
 mod disk_full;
+mod engine_death;
 mod kill;
 mod listener;
 mod log;
@@ -12,3 +15,4 @@ mod pull;
 mod registry;
 mod shutdown;
 mod support;
+mod takeover;

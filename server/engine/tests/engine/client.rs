@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
 use flotilla_engine::protocol::{
-    Command, Event, FinishReason, LoadOptions, Prompt, PromptMessage, Role, Sampling, Usage,
+    Command, Event, FinishReason, LoadOptions, Piece, Prompt, PromptMessage, Role, Sampling, Usage,
 };
 
 pub struct Engine {
@@ -100,7 +100,12 @@ impl Engine {
     }
 
     pub fn generate(&self, prompt: Prompt, params: Sampling) -> Answering {
-        self.request(|id| Command::Generate { id, prompt, params })
+        self.go_on(prompt, Piece::default(), params)
+    }
+
+    /// Generate what comes behind the beginning of an answer.
+    pub fn go_on(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling) -> Answering {
+        self.request(|id| Command::Generate { id, prompt, answer_so_far, params })
     }
 
     pub fn answer(&self, prompt: Prompt, params: Sampling) -> Answer {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use flotilla_engine::protocol::{Command, Event, LoadOptions, ModelFacts, Prompt, Sampling};
+use flotilla_engine::protocol::{Command, Event, LoadOptions, ModelFacts, Piece, Prompt, Sampling};
 use tokio::{process::Child, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -100,9 +100,9 @@ impl Process {
         &self.facts
     }
 
-    /// Start an answer.
-    pub fn generate(&self, prompt: Prompt, params: Sampling) -> Events {
-        self.connection.send(|id| Command::Generate { id, prompt, params })
+    /// Start an answer, or go on with one.
+    pub fn generate(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling) -> Events {
+        self.connection.send(|id| Command::Generate { id, prompt, answer_so_far, params })
     }
 
     /// Count the tokens of a prompt.

@@ -87,6 +87,9 @@ enum State {
     Stopped,
 }
 
+/// A process that ran this long was well. Answers wait for the next one, so it is not much.
+const STABLE: Duration = Duration::from_secs(5);
+
 /// The pause before a restart is shorter than this, unless the process keeps dying.
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -192,7 +195,7 @@ fn restarting() -> EngineError {
 
 /// Runs until `stop` is cancelled or the engine refuses the file.
 async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &CancellationToken) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::starting_anew_after(STABLE);
     loop {
         let loading = Process::load(&launch.command, &launch.path, launch.options.clone());
         let served = match stop.run_until_cancelled(loading).await {

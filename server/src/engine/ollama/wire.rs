@@ -1,5 +1,7 @@
 //! Ollama's JSON, as far as we use it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{chat::Parameters, engine, engine::PromptMessage};
@@ -7,7 +9,8 @@ use crate::{chat::Parameters, engine, engine::PromptMessage};
 #[derive(Serialize)]
 pub struct ChatRequest<'a> {
     model: &'a str,
-    messages: &'a [PromptMessage],
+    /// An answer that is continued stands at their end: Ollama goes on in the middle of it.
+    messages: Cow<'a, [PromptMessage]>,
     stream: bool,
     /// Off: a prompt that is too long has to be an error and not lose its beginning.
     truncate: bool,
@@ -46,7 +49,7 @@ impl<'a> ChatRequest<'a> {
     pub fn new(request: &'a engine::ChatRequest, context_length: u32) -> Self {
         Self {
             model: &request.model,
-            messages: &request.messages,
+            messages: request.messages_and_answer(),
             stream: true,
             truncate: false,
             shift: false,

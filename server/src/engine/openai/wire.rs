@@ -1,5 +1,7 @@
 //! OpenAI's JSON, as far as we use it, and what its compatible servers make of it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,12 +10,22 @@ use crate::{chat::Parameters, engine, engine::PromptMessage};
 #[derive(Serialize)]
 pub struct ChatRequest<'a> {
     model: &'a str,
-    messages: &'a [PromptMessage],
+    messages: Cow<'a, [PromptMessage]>,
+    /// With an answer at the end of the messages that has to be continued. llama-server does so by itself; vLLM does when
+    /// it is told with these two; a server that knows neither refuses them, and so does not begin a second answer.
+    #[serde(flatten)]
+    continuation: Option<Continuation>,
     stream: bool,
     stream_options: StreamOptions,
     /// Ours have the names that OpenAI, or else llama.cpp's server, gave them.
     #[serde(flatten)]
     parameters: &'a Parameters,
+}
+
+#[derive(Serialize)]
+struct Continuation {
+    continue_final_message: bool,
+    add_generation_prompt: bool,
 }
 
 #[derive(Serialize)]
@@ -23,9 +35,12 @@ struct StreamOptions {
 
 impl<'a> ChatRequest<'a> {
     pub fn new(request: &'a engine::ChatRequest) -> Self {
+        let continues = !request.answer_so_far.is_empty();
         Self {
             model: &request.model,
-            messages: &request.messages,
+            messages: request.messages_and_answer(),
+            continuation: continues
+                .then_some(Continuation { continue_final_message: true, add_generation_prompt: false }),
             stream: true,
             stream_options: StreamOptions { include_usage: true },
             parameters: &request.parameters,
