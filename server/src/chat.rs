@@ -4,6 +4,7 @@
 //! [`run`] wraps the same call for conversations: the answer belongs to the server, is journalled, and any
 //! connection can follow it.
 
+pub mod admission;
 pub mod context;
 mod continuation;
 pub mod parameters;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::admission::{Call, Place};
 pub use self::{context::ContextReport, parameters::Parameters};
 use crate::{
     engine::{self, ChatRequest, ChatStream, EngineError, Model, PromptMessage, seed_of, with_timeouts},
@@ -48,14 +50,18 @@ pub struct Prompt {
     pub parameters: Parameters,
     /// Where the draws begin when the parameters name no seed.
     pub seed: u32,
+    /// Where it stands in line.
+    pub place: Place,
 }
 
 /// How often a request is made to an engine that dies of it, or beside it, before it has said a word.
 const TRIES: u32 = 3;
 
-/// Start an answer to `messages`. Dropping its stream cancels it. No part of it has been waited for yet.
+/// Start an answer to `messages` when it is the turn of `call`. Dropping its stream cancels it, and dropping this leaves the
+/// line. No part of the answer has been waited for yet.
 pub async fn answer(
     state: &AppState,
+    call: &Call,
     model: Option<&str>,
     messages: Vec<PromptMessage>,
     parameters: Parameters,
@@ -64,45 +70,60 @@ pub async fn answer(
     if state.shutdown.is_draining() {
         return Err(Error::draining());
     }
-    let model = model.map(str::to_owned);
-    begin(state, Prompt { model, messages, parameters, seed: seed_of(Uuid::now_v7()) }, trim).await
+    let model = match model {
+        Some(model) => model.to_owned(),
+        None => default_model(state).await?.id,
+    };
+    let place = state.admission.join(call, &model, cost(&messages, &parameters))?;
+    let prompt = Prompt { model: Some(model), messages, parameters, seed: seed_of(Uuid::now_v7()), place };
+    begin(state, prompt, trim, |_| {}).await
 }
 
-/// The same, also while the server drains: for answers that were asked for before.
-async fn begin(state: &AppState, prompt: Prompt, trim: Trim) -> Result<Answer> {
-    let Prompt { model, messages, parameters, seed } = prompt;
+/// The same for a place in line that is there already, also while the server drains. `tell` hears where it stands.
+async fn begin(state: &AppState, prompt: Prompt, trim: Trim, tell: impl FnMut(u32)) -> Result<Answer> {
+    let Prompt { model, messages, parameters, seed, place } = prompt;
+    let asked = Instant::now();
+    let slot = place.slot(tell).await?;
     let model = match model {
         Some(model) => model,
         None => default_model(state).await?.id,
     };
-    let asked = Instant::now();
+    let begun = Instant::now();
     let request = ChatRequest { default_seed: seed, ..ChatRequest::new(model, messages, parameters) };
     let limit = state.config.first_token_timeout();
     let (context, request, stream) = match tokio::time::timeout(limit, start(state, request, trim)).await {
         Ok(started) => started?,
         Err(_) => return Err(EngineError::Timeout.into()),
     };
-    let first = limit.saturating_sub(asked.elapsed());
+    let first = limit.saturating_sub(begun.elapsed());
     let stream = with_timeouts(stream, first, state.config.token_timeout());
     let (model, cancel) = (request.model.clone(), request.cancel.clone());
-    let stream = continuation::unbroken(state.clone(), request, stream);
+    let stream = slot.hold(continuation::unbroken(state.clone(), request, stream));
     Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
 }
 
 /// Go on with an answer that another server has begun: `context` says which part of the messages its model was told.
-fn resume(
+async fn resume(
     state: &AppState,
     prompt: Prompt,
     model: String,
     context: ContextReport,
     so_far: continuation::SoFar,
-) -> Answer {
-    let Prompt { messages, parameters, seed, .. } = prompt;
+) -> Result<Answer> {
+    let Prompt { messages, parameters, seed, place, .. } = prompt;
+    let asked = Instant::now();
+    let slot = place.slot(|_| {}).await?;
     let told = context::newest(&messages, context.messages_sent as usize);
     let request = ChatRequest { default_seed: seed, ..ChatRequest::new(&model, told, parameters) };
     let cancel = request.cancel.clone();
-    let stream = continuation::adopted(state.clone(), request, so_far);
-    Answer { context, stream: state.metrics.observe(&model, Instant::now(), stream), model, cancel }
+    let stream = slot.hold(continuation::adopted(state.clone(), request, so_far));
+    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
+}
+
+/// Tokens that the answer will take, about.
+fn cost(messages: &[PromptMessage], parameters: &Parameters) -> u32 {
+    let bytes = messages.iter().map(|message| message.content.len()).sum();
+    admission::estimate(bytes, parameters.max_tokens)
 }
 
 /// Ask the engine. The request comes back as it was sent, with the part of the messages that fits.

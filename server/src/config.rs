@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 
 /// Settings of `flotilla serve`.
 #[derive(Args, Clone, Debug)]
@@ -66,9 +67,27 @@ pub struct Config {
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     keep_alive: i64,
 
-    /// Requests that may wait for a slot of the own engine; one more is refused with 503.
-    #[arg(long, env, default_value_t = 64)]
-    pub max_queue: usize,
+    /// Chats that the server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
+    #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    upstream_slots: u32,
+
+    /// Requests that may wait in line while all slots are busy; one more is refused with 503. A caller may have as many in it
+    /// as there are places left; one more is refused with 429.
+    #[arg(long, env, default_value_t = 128, value_parser = clap::value_parser!(u32).range(..=4096))]
+    pub max_queue: u32,
+
+    /// Seconds that a request may wait in line before it is refused with 503.
+    #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    queue_timeout: u64,
+
+    /// Requests of one caller, which is an address, that may wait or be answered at once; one more is refused with 429. By
+    /// default only what is left of the line limits them.
+    #[arg(long, env)]
+    pub max_per_caller: Option<usize>,
+
+    /// Networks of the proxies in front, for example `10.42.0.0/16`: their X-Forwarded-For says which address calls.
+    #[arg(long, env, value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Seconds that an engine may take to its first token before the request ends with 504.
     #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
@@ -190,6 +209,16 @@ impl Config {
     /// llama.cpp computes slower when threads share a core with each other, so the default leaves none over.
     pub fn threads(&self) -> u32 {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32))
+    }
+
+    /// Answers that one replica of a model writes at once.
+    pub fn slots_per_replica(&self) -> usize {
+        let slots = if self.runs_models() { self.slots } else { self.upstream_slots };
+        slots as usize
+    }
+
+    pub fn queue_timeout(&self) -> Duration {
+        Duration::from_secs(self.queue_timeout)
     }
 
     pub fn first_token_timeout(&self) -> Duration {

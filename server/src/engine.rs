@@ -197,8 +197,6 @@ pub enum EngineKind {
 pub enum EngineError {
     #[error("{0}")]
     Unavailable(String),
-    #[error("the engine is busy: {0} requests are waiting already")]
-    Busy(usize),
     #[error("the engine took too long")]
     Timeout,
     #[error("model '{0}' not found")]

@@ -3,13 +3,15 @@
 //! Handlers return [`Error`]; [`crate::dialect::render_errors`] writes it in the shape of the path that was asked for,
 //! so one handler error reads right to every client. Causes are logged here and never reach a client.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use sea_orm::{DbErr, SqlErr};
 
-use crate::{engine::EngineError, models::NameError};
+use crate::{chat::admission::Refusal, engine::EngineError, models::NameError};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -93,7 +95,7 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
         match error {
-            EngineError::Unavailable(_) | EngineError::Busy(_) => Self {
+            EngineError::Unavailable(_) => Self {
                 retry_after: Some(2),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "engine_unavailable", message)
             },
@@ -112,6 +114,23 @@ impl From<EngineError> for Error {
             }
         }
     }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match refusal {
+            Refusal::QueueFull(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Refusal::Timeout(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
+            Refusal::CallerLimit(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
+        };
+        Self { retry_after: Some(seconds_to_spread_retries()), ..Self::new(status, code, refusal.to_string()) }
+    }
+}
+
+/// 1 to 5, so that those who are refused together do not come back together.
+fn seconds_to_spread_retries() -> u32 {
+    static REFUSED: AtomicU32 = AtomicU32::new(0);
+    1 + REFUSED.fetch_add(1, Ordering::Relaxed) % 5
 }
 
 impl From<NameError> for Error {

@@ -1,5 +1,7 @@
 //! Log lines and Prometheus metrics. Prompts, answers and secrets are in neither.
 
+mod queue;
+
 use std::{io::IsTerminal, sync::atomic::AtomicU64, time::Instant};
 
 use futures::StreamExt;
@@ -10,6 +12,7 @@ use prometheus_client::{
 };
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub use self::queue::QueueSeries;
 use crate::{
     config::LogFormat,
     engine::{ChatStream, Delta, EngineError, FinishReason},
@@ -34,13 +37,13 @@ pub fn init_logs(format: LogFormat) {
 /// Every series of `GET /metrics`.
 pub struct Metrics {
     registry: Registry,
+    pub queue: QueueSeries,
     requests: Family<RequestLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
     answers_resumed: Family<ResumedLabels, Counter>,
     answers_in_flight: Gauge,
     answers_waiting: Gauge,
     time_to_first_token: Histogram,
-    queue_wait: Histogram,
     tokens_per_second: Histogram,
     tokens: Family<TokenLabels, Counter>,
     answer_seconds: Counter<f64, AtomicU64>,
@@ -107,14 +110,12 @@ impl Default for Metrics {
         let answers_in_flight = Gauge::default();
         registry.register("answers_in_flight", "Answers being written now", answers_in_flight.clone());
         let answers_waiting = Gauge::default();
-        let help = "Answers without a first piece of text: queued, or their prompt is being read";
+        let help = "Answers without a first piece of text: their prompt is being read";
         registry.register("answers_waiting", help, answers_waiting.clone());
         let time_to_first_token = seconds();
         let help = "From the request to the first piece of text";
         registry.register_with_unit("time_to_first_token", help, Unit::Seconds, time_to_first_token.clone());
-        let queue_wait = seconds();
-        let help = "Wait for a slot of the engine";
-        registry.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait.clone());
+        let queue = QueueSeries::register(&mut registry, seconds());
         let tokens_per_second = Histogram::new([1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0]);
         registry.register("tokens_per_second", "Decoding speed of an answer", tokens_per_second.clone());
         let tokens = Family::default();
@@ -124,13 +125,13 @@ impl Default for Metrics {
         registry.register_with_unit("answer", help, Unit::Seconds, answer_seconds.clone());
         Self {
             registry,
+            queue,
             requests,
             answers,
             answers_resumed,
             answers_in_flight,
             answers_waiting,
             time_to_first_token,
-            queue_wait,
             tokens_per_second,
             tokens,
             answer_seconds,
@@ -179,7 +180,6 @@ struct AnswerWatch {
     waiting: Gauge,
     answers: Family<AnswerLabels, Counter>,
     time_to_first_token: Histogram,
-    queue_wait: Histogram,
     tokens_per_second: Histogram,
     tokens: Family<TokenLabels, Counter>,
     seconds: Counter<f64, AtomicU64>,
@@ -198,7 +198,6 @@ impl AnswerWatch {
             waiting: metrics.answers_waiting.clone(),
             answers: metrics.answers.clone(),
             time_to_first_token: metrics.time_to_first_token.clone(),
-            queue_wait: metrics.queue_wait.clone(),
             tokens_per_second: metrics.tokens_per_second.clone(),
             tokens: metrics.tokens.clone(),
             seconds: metrics.answer_seconds.clone(),
@@ -218,7 +217,6 @@ impl AnswerWatch {
                     FinishReason::Cancelled => "cancelled",
                     _ => "complete",
                 };
-                self.queue_wait.observe(completion.timings.queued_ms / 1000.0);
                 if let Some(speed) = completion.tokens_per_second() {
                     self.tokens_per_second.observe(speed);
                 }

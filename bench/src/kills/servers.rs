@@ -152,6 +152,7 @@ async fn post(fleet: &Fleet, path: &str, body: &Value) -> anyhow::Result<Value> 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Event {
+    Queued {},
     Started {},
     Delta { text: String },
     Finished { message: Message },
@@ -180,7 +181,7 @@ async fn follow(
         while let Some(data) = decoder.next_data() {
             *last_seen += 1;
             match serde_json::from_slice(data).context("an event cannot be read")? {
-                Event::Started {} => {}
+                Event::Queued {} | Event::Started {} => {}
                 Event::Delta { text } => pieces.push((Instant::now(), text)),
                 Event::Finished { message } | Event::Failed { message } => return Ok(Some(message)),
             }

@@ -137,7 +137,7 @@ impl Continuation {
         let is_worth_it = match error {
             EngineError::Interrupted => self.tries < TRIES,
             // The engine is on its way back.
-            EngineError::Unavailable(_) | EngineError::Busy(_) | EngineError::Timeout => was_asking,
+            EngineError::Unavailable(_) | EngineError::Timeout => was_asking,
             _ => false,
         };
         let is_going_on = self.broken.is_some();

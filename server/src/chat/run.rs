@@ -46,6 +46,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RunEvent {
+    /// It waits for its turn. Told again when that has changed, at most once a second.
+    Queued {
+        /// Place in line, from 1.
+        position: u32,
+    },
     Started {
         model: String,
         context: ContextReport,
@@ -304,8 +309,11 @@ async fn generate(
     let asked = Instant::now();
     let is_new = past.start.is_none();
     let answer = answer.insert(match past.start {
-        Some((model, context)) => super::resume(state, prompt, model, context, past.so_far),
-        None => super::begin(state, prompt, Trim::Oldest).await?,
+        Some((model, context)) => super::resume(state, prompt, model, context, past.so_far).await?,
+        None => {
+            let tell = |position| emit(RunEvent::Queued { position }.into());
+            super::begin(state, prompt, Trim::Oldest, tell).await?
+        }
     });
     progress.model = Some(answer.model.clone());
     progress.context = Some(answer.context);

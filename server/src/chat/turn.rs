@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Prompt, check_text, resolve_model,
+    Prompt,
+    admission::Call,
+    check_text, cost, default_model, resolve_model,
     run::{LEASE, Past},
 };
 use crate::{
@@ -47,7 +49,7 @@ const MAX_CONTENT_BYTES: usize = 512 * 1024;
 const MAX_TITLE_CHARS: usize = 60;
 
 /// Keep the user's message with a placeholder for the answer, and start the run that writes it.
-pub async fn post_message(state: &AppState, conversation: Conversation, new: NewMessage) -> Result<Turn> {
+pub async fn post_message(state: &AppState, call: &Call, conversation: Conversation, new: NewMessage) -> Result<Turn> {
     if new.content.trim().is_empty() {
         return Err(Error::invalid("content", "content must not be empty"));
     }
@@ -86,12 +88,13 @@ pub async fn post_message(state: &AppState, conversation: Conversation, new: New
         created_at: store::now(),
     };
     branch.push(user);
-    start(state, conversation, branch, new.model, IsNew::Yes).await
+    start(state, call, conversation, branch, new.model, IsNew::Yes).await
 }
 
 /// Write another answer to a message of the user: Regenerate, and Retry after a failure.
 pub async fn answer_again(
     state: &AppState,
+    call: &Call,
     conversation: Conversation,
     parent_id: Uuid,
     model: Option<String>,
@@ -100,7 +103,7 @@ pub async fn answer_again(
     if branch.last().is_none_or(|parent| parent.role != MessageRole::User) {
         return Err(Error::invalid("parent_id", "parent_id must be a message of the user"));
     }
-    start(state, conversation, branch, model, IsNew::No).await
+    start(state, call, conversation, branch, model, IsNew::No).await
 }
 
 #[derive(PartialEq, Eq)]
@@ -112,6 +115,7 @@ enum IsNew {
 /// Start the run that answers the last message of `branch`.
 async fn start(
     state: &AppState,
+    call: &Call,
     conversation: Conversation,
     mut branch: Vec<Message>,
     model: Option<String>,
@@ -129,6 +133,10 @@ async fn start(
         parameters: conversation.parameters.clone().unwrap_or_default(),
     };
     let messages = prompt_messages(settings.system_prompt.clone(), &branch);
+    // Before anything is kept: whoever is refused has sent nothing.
+    let asked = asked_model(state, model.clone()).await;
+    let cost = cost(&messages, &settings.parameters);
+    let place = state.admission.join(call, asked.as_deref().unwrap_or_default(), cost)?;
     let Some(user_message) = branch.pop() else { return Err(Error::not_found("message")) };
     let now = just_after(user_message.created_at);
     let run_id = Uuid::now_v7();
@@ -176,9 +184,17 @@ async fn start(
         }
         return Err(error.into());
     }
-    let prompt = Prompt { model, messages, parameters: settings.parameters, seed: seed_of(run_id) };
+    let prompt = Prompt { model: asked, messages, parameters: settings.parameters, seed: seed_of(run_id), place };
     state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt, Past::default());
     Ok(Turn { user_message, assistant_message, run_id })
+}
+
+/// The model in whose line a run waits. `None` while the engine cannot say which is the default; the answer finds out.
+pub(super) async fn asked_model(state: &AppState, model: Option<String>) -> Option<String> {
+    match model {
+        Some(model) => Some(model),
+        None => default_model(state).await.ok().map(|model| model.id),
+    }
 }
 
 /// The messages down to `leaf`.

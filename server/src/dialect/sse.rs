@@ -47,6 +47,30 @@ pub fn keep_alive(events: impl Stream<Item = Bytes>) -> impl Stream<Item = Bytes
     }
 }
 
+/// The same events, with `comments` before the first of them. A comment reaches no client code.
+pub fn with_comments(
+    events: impl Stream<Item = Bytes>,
+    comments: impl Stream<Item = String>,
+) -> impl Stream<Item = Bytes> {
+    stream! {
+        let (mut events, mut comments) = (pin!(events), pin!(comments));
+        loop {
+            tokio::select! {
+                biased;
+                event = events.next() => {
+                    let Some(event) = event else { return };
+                    yield event;
+                    break;
+                }
+                Some(comment) = comments.next() => yield Bytes::from(format!(": {comment}\n\n")),
+            }
+        }
+        while let Some(event) = events.next().await {
+            yield event;
+        }
+    }
+}
+
 /// A response that sends `events` as they come, kept alive in between. The client's leaving drops them.
 pub fn response(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let headers = [

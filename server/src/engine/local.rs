@@ -62,12 +62,7 @@ impl Local {
     pub fn new(command: EngineCommand, config: &Config) -> anyhow::Result<Self> {
         let folder = config.models_dir()?;
         let released = Arc::new(Notify::new());
-        let limits = Limits {
-            slots: config.slots as usize,
-            max_queue: config.max_queue,
-            load_timeout: config.first_token_timeout(),
-            released: Arc::clone(&released),
-        };
+        let limits = Limits { load_timeout: config.first_token_timeout(), released: Arc::clone(&released) };
         let residents = Arc::new(Mutex::new(Residents::new(limits)));
         let keep_alive = config.keep_alive();
         let unloading = keep_alive.map(|time| tokio::spawn(unload_unused(Arc::clone(&residents), released, time)));

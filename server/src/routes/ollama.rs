@@ -18,6 +18,7 @@ use futures::{FutureExt, Stream, StreamExt, future};
 
 use super::opening::{Opening, collect, headers_due, open};
 use crate::{
+    chat::admission::Call,
     dialect::{
         ollama::{ChatRequest, ChatResponse, ErrorBody, Framing, Reply},
         sse,
@@ -43,12 +44,14 @@ use crate::{
         )),
         (status = BAD_REQUEST, body = ErrorBody),
         (status = NOT_FOUND, description = "no such model", body = ErrorBody),
-        (status = SERVICE_UNAVAILABLE, description = "the engine is down or busy", body = ErrorBody),
+        (status = TOO_MANY_REQUESTS, description = "the caller has its share of the line already", body = ErrorBody),
+        (status = SERVICE_UNAVAILABLE, description = "the engine is down, or the line is full", body = ErrorBody),
         (status = GATEWAY_TIMEOUT, description = "the engine took too long", body = ErrorBody),
     ),
 )]
 pub async fn chat(
     State(state): State<AppState>,
+    call: Call,
     headers: HeaderMap,
     Json(mut request): Json<ChatRequest>,
 ) -> Result<Response> {
@@ -56,7 +59,7 @@ pub async fn chat(
     let framing = framing(&headers, request.stream);
     let (model, trim) = (request.model.take(), request.trim());
     let (messages, parameters) = request.into_prompt()?;
-    let opening = open(state, model, messages, parameters, trim);
+    let opening = open(state, call, model, messages, parameters, trim);
     match framing {
         Some(Framing::Event) => Ok(sse::response(pieces(headers_due(opening).await?, asked_at, Framing::Event))),
         Some(Framing::Line) => {

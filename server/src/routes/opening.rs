@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::time::timeout;
 
 use crate::{
-    chat::{self, Answer, Parameters, Trim},
+    chat::{self, Answer, Parameters, Trim, admission::Call},
     engine::{Completion, Delta, EngineError, PromptMessage},
     error::Result,
     state::AppState,
@@ -22,13 +22,14 @@ pub type Opening = BoxFuture<'static, Result<Answer>>;
 /// Starts an answer; it is there when its first piece is, or the error that came instead.
 pub fn open(
     state: AppState,
+    call: Call,
     model: Option<String>,
     messages: Vec<PromptMessage>,
     parameters: Parameters,
     trim: Trim,
 ) -> Opening {
     async move {
-        let mut answer = chat::answer(&state, model.as_deref(), messages, parameters, trim).await?;
+        let mut answer = chat::answer(&state, &call, model.as_deref(), messages, parameters, trim).await?;
         let first = answer.stream.next().await.ok_or(EngineError::Interrupted)??;
         answer.stream = stream::once(future::ready(Ok(first))).chain(answer.stream).boxed();
         Ok(answer)

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 
 use super::opening::{Opening, collect, headers_due, open};
 use crate::{
-    chat::Trim,
+    chat::{Trim, admission::Call},
     dialect::{
         openai::{ChatCompletion, ChatCompletionRequest, ChunkWriter, ErrorBody, ModelList, ModelObject},
         sse,
@@ -59,20 +59,24 @@ pub async fn model(State(state): State<AppState>, Path(id): Path<String>) -> Res
         )),
         (status = BAD_REQUEST, body = ErrorBody),
         (status = NOT_FOUND, description = "no such model", body = ErrorBody),
-        (status = SERVICE_UNAVAILABLE, description = "the engine is down or busy", body = ErrorBody),
+        (status = TOO_MANY_REQUESTS, description = "the caller has its share of the line already", body = ErrorBody),
+        (status = SERVICE_UNAVAILABLE, description = "the engine is down, or the line is full", body = ErrorBody),
         (status = GATEWAY_TIMEOUT, description = "the engine took too long", body = ErrorBody),
     ),
 )]
 pub async fn chat_completions(
     State(state): State<AppState>,
+    call: Call,
     Json(mut request): Json<ChatCompletionRequest>,
 ) -> Result<Response> {
     let (streams, includes_usage) = (request.streams(), request.includes_usage());
     let model = request.model.take();
     let (messages, parameters) = request.into_prompt()?;
-    let opening = open(state, model, messages, parameters, Trim::Never);
+    let positions = call.position.changes().map(|position| format!("waiting in line, position {position}"));
+    let opening = open(state, call, model, messages, parameters, Trim::Never);
     if streams {
-        return Ok(sse::response(chunks(headers_due(opening).await?, includes_usage)));
+        let chunks = chunks(headers_due(opening).await?, includes_usage);
+        return Ok(sse::response(sse::with_comments(chunks, positions)));
     }
     let answer = opening.await?;
     let model = answer.model.clone();

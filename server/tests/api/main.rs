@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod access;
+mod admission;
 mod adoption;
 mod api_chat;
 mod continuation;

@@ -341,7 +341,6 @@ async fn an_engine_that_is_down_is_a_503_with_retry_after() {
 async fn an_engine_that_fails_before_its_first_word_is_an_error_with_a_status() {
     for (failure, expected) in [
         ((|| EngineError::Timeout) as fn() -> EngineError, "504 engine_timeout null"),
-        (|| EngineError::Busy(64), "503 engine_unavailable null"),
         (|| EngineError::Internal(std::io::Error::other("secret").into()), "500 engine_failed null"),
     ] {
         let server = TestServer::new(Scripted::new(vec![Step::Fail(failure)])).await;

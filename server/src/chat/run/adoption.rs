@@ -123,8 +123,10 @@ async fn as_asked(state: &AppState, run: &Run) -> Result<Option<(Message, Prompt
     if branch.is_empty() {
         return Ok(None);
     }
+    let model = turn::asked_model(state, message.model.clone()).await;
     let prompt = Prompt {
-        model: message.model.clone(),
+        place: state.admission.rejoin(model.as_deref().unwrap_or_default()),
+        model,
         messages: turn::prompt_messages(settings.system_prompt, &branch),
         parameters: settings.parameters,
         seed: seed_of(run.id),
@@ -144,7 +146,7 @@ impl From<Vec<Entry>> for Past {
                     past.so_far.answer.tokens.extend(tokens);
                     past.so_far.pieces += 1;
                 }
-                RunEvent::Finished { .. } | RunEvent::Failed { .. } => {}
+                RunEvent::Queued { .. } | RunEvent::Finished { .. } | RunEvent::Failed { .. } => {}
             }
             past.events.push(event);
         }

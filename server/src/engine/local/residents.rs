@@ -29,7 +29,7 @@ impl Residents {
             return Err(EngineError::Unavailable("the engine has been stopped".to_owned()));
         }
         match self.by_name.get(name) {
-            Some(resident) if !resident.is_worth_retrying() => Place::at(resident).map(Some),
+            Some(resident) if !resident.is_worth_retrying() => Ok(Some(Place::at(resident))),
             _ => Ok(None),
         }
     }
@@ -42,7 +42,7 @@ impl Residents {
         self.by_name.remove(name);
         let predecessor = self.make_room()?;
         let resident = Arc::new(Resident::start(launch, self.limits.clone(), predecessor));
-        let place = Place::at(&resident)?;
+        let place = Place::at(&resident);
         self.by_name.insert(name.to_owned(), resident);
         Ok(place)
     }
