@@ -8,6 +8,7 @@ mod database;
 mod disk_full;
 mod engine_death;
 mod kill;
+mod leaving;
 mod listener;
 mod log;
 mod pull;
