@@ -1098,6 +1098,14 @@ export interface components {
         };
         /** @description What happens in a run, in order. Numbered from 1; the number is the SSE event's id. */
         RunEvent: {
+            /**
+             * Format: int32
+             * @description Place in line, from 1.
+             */
+            position: number;
+            /** @enum {string} */
+            type: "queued";
+        } | {
             context: components["schemas"]["ContextReport"];
             model: string;
             /** @enum {string} */
@@ -1185,7 +1193,16 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the engine is down or busy */
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine is down, or the line is full */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1455,6 +1472,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the line is full, or the database cannot be reached */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1504,6 +1531,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the line is full, or the database cannot be reached */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2157,7 +2194,16 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorBody"];
                 };
             };
-            /** @description the engine is down or busy */
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine is down, or the line is full */
             503: {
                 headers: {
                     [name: string]: unknown;
