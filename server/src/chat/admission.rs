@@ -94,14 +94,13 @@ impl Admission {
     pub fn join(self: &Arc<Self>, call: &Call, model: &str, cost: u32) -> Result<Place, Refusal> {
         let (line, model) = (self.lock(), full_name(model));
         self.check(&line, call.caller, &model).inspect_err(|refusal| self.series.count_refusal(*refusal))?;
-        let entry = Entry { id: 0, caller: Some(call.caller), model: model.into(), cost };
-        Ok(self.enter(line, entry, call.position.clone(), Some(self.limits.timeout)))
+        let timeout = Some(self.limits.timeout);
+        Ok(self.enter(line, Some(call.caller), call.position.clone(), model, cost, timeout))
     }
 
     /// A place for an answer that another server has begun. It is never refused, and goes before those that are new.
     pub fn rejoin(self: &Arc<Self>, model: &str) -> Place {
-        let entry = Entry { id: 0, caller: None, model: full_name(model).into(), cost: 0 };
-        self.enter(self.lock(), entry, Position::default(), None)
+        self.enter(self.lock(), None, Position::default(), full_name(model), 0, None)
     }
 
     fn check(&self, line: &Line, caller: Caller, model: &str) -> Result<(), Refusal> {
@@ -123,14 +122,16 @@ impl Admission {
     fn enter(
         self: &Arc<Self>,
         mut line: MutexGuard<'_, Line>,
-        entry: Entry,
+        caller: Option<Caller>,
         position: Position,
+        model: String,
+        cost: u32,
         timeout: Option<Duration>,
     ) -> Place {
         let (sender, slot) = oneshot::channel();
         line.last_id += 1;
         let id = line.last_id;
-        line.queue.push(Entry { id, ..entry });
+        line.queue.push(Entry::new(id, caller, model.into(), cost));
         line.waiting.insert(id, Waiting { slot: sender, position: position.clone(), since: Instant::now() });
         self.go_on(line);
         Place { slot, position, timeout, seat: Seat { admission: self.clone(), id } }
@@ -151,8 +152,8 @@ impl Admission {
         decrease(&mut line.busy, &entry.model);
         if let Some(caller) = entry.caller {
             decrease(&mut line.answering, &caller);
-            line.queue.settle(caller, i64::from(used) - i64::from(entry.cost));
         }
+        line.queue.settle(entry, used);
         self.go_on(line);
     }
 

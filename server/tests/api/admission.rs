@@ -57,15 +57,15 @@ impl Busy {
         self.server.get("/metrics").await.text()
     }
 
-    /// What the engine is asked next, after this answer.
-    async fn next_question(&self) -> String {
-        let asked = || self.server.engine.last_request().unwrap().messages[0].content.clone();
-        let before = asked();
-        self.go_on.notify_one();
-        while asked() == before {
+    /// What the engine is asked after `question`.
+    async fn question_after(&self, question: &str) -> String {
+        loop {
+            let asked = self.server.engine.last_request().unwrap().messages[0].content.clone();
+            if asked != question {
+                return asked;
+            }
             tokio::task::yield_now().await;
         }
-        asked()
     }
 }
 
@@ -177,14 +177,17 @@ async fn who_waits_too_long_is_refused_with_503() {
 #[tokio::test]
 async fn one_that_asks_for_much_does_not_hold_up_another() {
     let busy = Busy::with(&[]).await;
-    let _occupied = busy.occupied().await;
+    let occupied = busy.occupied().await;
     for number in 1..=4 {
         busy.in_line(asking(1, V1, &format!("hog {number}"), false), number).await;
     }
     busy.in_line(asking(2, V1, "light", false), 5).await;
-    assert_eq!(busy.next_question().await, "hog 1");
-    assert_eq!(busy.next_question().await, "light");
-    assert_eq!(busy.next_question().await, "hog 2");
+    drop(occupied);
+    assert_eq!(busy.question_after("occupy").await, "hog 1");
+    busy.go_on.notify_one();
+    assert_eq!(busy.question_after("hog 1").await, "light");
+    busy.go_on.notify_one();
+    assert_eq!(busy.question_after("light").await, "hog 2");
 }
 
 #[tokio::test]

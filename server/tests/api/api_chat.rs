@@ -60,7 +60,7 @@ async fn without_stream_the_answer_is_one_object_with_the_fields_of_ollama_and_t
     assert_eq!(response.status, StatusCode::OK);
     assert_eq!(response.headers[header::CONTENT_TYPE], "application/json");
     let mut answer = response.json();
-    for measured in ["created_at", "total_duration", "prompt_eval_duration", "eval_duration"] {
+    for measured in ["created_at", "total_duration", "load_duration", "prompt_eval_duration", "eval_duration"] {
         answer[measured] = json!("[measured]");
     }
     assert_json_snapshot!(answer, @r#"
@@ -76,7 +76,7 @@ async fn without_stream_the_answer_is_one_object_with_the_fields_of_ollama_and_t
       "done_reason": "stop",
       "eval_count": 2,
       "eval_duration": "[measured]",
-      "load_duration": 0,
+      "load_duration": "[measured]",
       "message": {
         "content": "Hello there",
         "role": "assistant"

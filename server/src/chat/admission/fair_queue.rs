@@ -22,6 +22,15 @@ pub struct Entry {
     pub model: Arc<str>,
     /// Tokens that it will take, as far as that is known.
     pub cost: u32,
+    /// The [`Turn`] that paid for it.
+    turn: u64,
+}
+
+impl Entry {
+    /// With an `id` that no other has had.
+    pub fn new(id: u64, caller: Option<Caller>, model: Arc<str>, cost: u32) -> Self {
+        Self { id, caller, model, cost, turn: id }
+    }
 }
 
 /// The line.
@@ -34,6 +43,8 @@ pub struct FairQueue {
 
 #[derive(Clone)]
 struct Turn {
+    /// That of its first entry.
+    id: u64,
     caller: Caller,
     /// Tokens that the caller may take before it is another one's turn. Below 0 it has taken more than its share.
     credit: i64,
@@ -44,10 +55,10 @@ struct Turn {
 impl FairQueue {
     pub fn push(&mut self, entry: Entry) {
         let Some(caller) = entry.caller else { return self.first.push_back(entry) };
-        match self.turn_of(caller) {
-            Some(turn) => turn.entries.push_back(entry),
+        match self.turns.iter_mut().find(|turn| turn.caller == caller) {
+            Some(turn) => turn.entries.push_back(Entry { turn: turn.id, ..entry }),
             // Who was away comes back with nothing: neither can turns be saved up, nor debts be kept for later.
-            None => self.turns.push_back(Turn { caller, credit: 0, entries: VecDeque::from([entry]) }),
+            None => self.turns.push_back(Turn { id: entry.id, caller, credit: 0, entries: VecDeque::from([entry]) }),
         }
     }
 
@@ -81,10 +92,11 @@ impl FairQueue {
         self.len() < before
     }
 
-    /// An answer of `caller` took so many tokens more than it was charged, or fewer.
-    pub fn settle(&mut self, caller: Caller, tokens: i64) {
-        if let Some(turn) = self.turn_of(caller) {
-            turn.credit -= tokens;
+    /// The answer took `used` tokens, more than it has paid or fewer. If its caller has had nothing in line since, what was
+    /// paid is forgotten.
+    pub fn settle(&mut self, entry: &Entry, used: u32) {
+        if let Some(turn) = self.turns.iter_mut().find(|turn| turn.id == entry.turn) {
+            turn.credit += i64::from(entry.cost) - i64::from(used);
         }
     }
 
@@ -101,10 +113,6 @@ impl FairQueue {
     pub fn in_order(&self) -> impl Iterator<Item = Entry> + use<> {
         let mut rest = self.clone();
         iter::from_fn(move || rest.pop(|_| true))
-    }
-
-    fn turn_of(&mut self, caller: Caller) -> Option<&mut Turn> {
-        self.turns.iter_mut().find(|turn| turn.caller == caller)
     }
 
     /// Let the turn go round until one can pay. All rounds are gone at once: the next request of a caller says how many turns
@@ -153,7 +161,7 @@ mod tests {
     fn line(requests: &[(u8, u32)]) -> FairQueue {
         let mut queue = FairQueue::default();
         for (id, &(number, cost)) in (0..).zip(requests) {
-            queue.push(Entry { id, caller: Some(caller(number)), model: "a".into(), cost });
+            queue.push(Entry::new(id, Some(caller(number)), "a".into(), cost));
         }
         queue
     }
@@ -187,15 +195,27 @@ mod tests {
     #[test]
     fn what_an_answer_took_beyond_its_estimate_is_waited_for() {
         let mut queue = line(&[(1, 256), (1, 256), (2, 256), (2, 256), (2, 256)]);
-        assert_eq!(queue.pop(|_| true).unwrap().caller, Some(caller(1)));
-        queue.settle(caller(1), 512);
+        let entry = queue.pop(|_| true).unwrap();
+        assert_eq!(entry.caller, Some(caller(1)));
+        queue.settle(&entry, 256 + 512);
         assert_eq!(callers(&queue), [2, 2, 2, 1]);
+    }
+
+    #[test]
+    fn what_an_answer_left_of_its_estimate_pays_for_nothing_once_its_caller_was_away() {
+        let mut queue = line(&[(1, 5000)]);
+        let entry = queue.pop(|_| true).unwrap();
+        for (id, number) in [(7, 1), (8, 1), (9, 2)] {
+            queue.push(Entry::new(id, Some(caller(number)), "a".into(), 256));
+        }
+        queue.settle(&entry, 0);
+        assert_eq!(callers(&queue), [1, 2, 1]);
     }
 
     #[test]
     fn a_model_without_a_free_slot_holds_up_no_other() {
         let mut queue = line(&[(1, 100)]);
-        queue.push(Entry { id: 1, caller: Some(caller(1)), model: "b".into(), cost: 100 });
+        queue.push(Entry::new(1, Some(caller(1)), "b".into(), 100));
         assert_eq!(queue.pop(|model| model == "b").unwrap().id, 1);
         assert!(queue.pop(|model| model == "b").is_none());
         assert_eq!(queue.pop(|_| true).unwrap().id, 0);
@@ -204,7 +224,7 @@ mod tests {
     #[test]
     fn an_answer_that_another_server_has_begun_goes_first() {
         let mut queue = line(&[(1, 1), (2, 1)]);
-        queue.push(Entry { id: 7, caller: None, model: "a".into(), cost: 5000 });
+        queue.push(Entry::new(7, None, "a".into(), 5000));
         assert_eq!(queue.pop(|_| true).unwrap().id, 7);
     }
 
@@ -228,7 +248,7 @@ mod tests {
         fn two_that_wait_get_the_same_tokens(costs in prop::collection::vec((1..2000u32, 1..2000u32), 1..40)) {
             let requests: Vec<_> = costs.iter().flat_map(|&(one, other)| [(1, one), (2, other)]).collect();
             let mut queue = line(&requests);
-            let mut taken = [0, 0];
+            let mut taken = [0_i64; 2];
             while queue.len_of(caller(1)) > 0 && queue.len_of(caller(2)) > 0 {
                 prop_assert!((taken[0] - taken[1]).abs() <= QUANTUM + 2000, "{:?}", taken);
                 let entry = queue.pop(|_| true).unwrap();
