@@ -89,6 +89,10 @@ pub struct Config {
     #[arg(long, env, value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNet>,
 
+    /// Seconds that an answer of a conversation goes on while nobody follows it; then it ends with what it has said.
+    #[arg(long, env, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    orphan_timeout: u64,
+
     /// Seconds that an engine may take to its first token before the request ends with 504.
     #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     first_token_timeout: u64,
@@ -219,6 +223,10 @@ impl Config {
 
     pub fn queue_timeout(&self) -> Duration {
         Duration::from_secs(self.queue_timeout)
+    }
+
+    pub fn orphan_timeout(&self) -> Duration {
+        Duration::from_secs(self.orphan_timeout)
     }
 
     pub fn first_token_timeout(&self) -> Duration {

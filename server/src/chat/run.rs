@@ -8,6 +8,7 @@ mod adoption;
 mod commit;
 mod follow;
 mod journal;
+mod orphan;
 mod stop;
 
 use std::{
@@ -203,6 +204,10 @@ impl LiveRun {
         self.lock().len()
     }
 
+    fn is_followed(&self) -> bool {
+        self.count.receiver_count() > 0
+    }
+
     fn events_after(&self, seq: usize) -> Vec<RunEvent> {
         self.lock().get(seq..).unwrap_or_default().to_vec()
     }
@@ -263,6 +268,9 @@ async fn write(
             News::Lost => End::Lost,
         },
         () = state.runs.hand_over.cancelled() => End::HandedOver,
+        () = orphan::forgotten(state, live, &run) => {
+            End::Outcome(Status::Interrupted, Some(orphan::nobody_follows(state)))
+        }
         result = generate(state, prompt, past, &mut answer, &mut progress, emit) => match result {
             Ok(()) => End::Outcome(Status::Complete, None),
             Err(error) => failure(error),

@@ -164,6 +164,7 @@ async fn start(
         settings: Some(settings.clone()),
         adoptions: 0,
         adopted_at: 0,
+        followed_at: None,
         created_at: now,
         finished_at: None,
     };

@@ -74,6 +74,7 @@ impl Half {
             settings: self.settings,
             adoptions: self.adoptions,
             adopted_at: self.adopted_at,
+            followed_at: None,
             created_at: now,
             finished_at: None,
         };
