@@ -1,6 +1,8 @@
 //! One HTTP/1.1 connection. A pool would hide which request went over which connection, and that decides what Nagle's
 //! algorithm and slow start do to it.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -12,7 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::endpoint::Endpoint;
 
@@ -26,6 +28,19 @@ impl Connection {
     pub async fn open(endpoint: &Endpoint) -> anyhow::Result<Self> {
         let address = endpoint.address;
         let stream = TcpStream::connect(address).await.with_context(|| format!("{address} does not answer"))?;
+        Self::over(stream, endpoint).await
+    }
+
+    /// The same from another address of this machine: Linux takes all of 127.0.0.0/8. Servers tell callers apart by it.
+    pub async fn open_from(source: Ipv4Addr, endpoint: &Endpoint) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((source, 0).into()).with_context(|| format!("{source} cannot be called from"))?;
+        let address = endpoint.address;
+        let stream = socket.connect(address).await.with_context(|| format!("{address} does not answer"))?;
+        Self::over(stream, endpoint).await
+    }
+
+    async fn over(stream: TcpStream, endpoint: &Endpoint) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its errors also reach the request that is under way.

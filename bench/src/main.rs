@@ -4,7 +4,7 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`]; [`kills`] looks for what is lost
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`], [`overload`]; [`kills`] looks for what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
@@ -20,6 +20,7 @@ mod llama;
 mod load;
 mod machine;
 mod mock_upstream;
+mod overload;
 mod prefix;
 mod rounds;
 mod server_process;
@@ -36,6 +37,7 @@ use flotilla_engine::protocol::LoadOptions;
 use crate::{
     kills::KillArgs,
     load::LoadArgs,
+    overload::OverloadArgs,
     server_process::{Placement, ServerProcess},
     table::Table,
 };
@@ -64,6 +66,8 @@ enum Command {
     Idle,
     /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
     Load(LoadArgs),
+    /// Ask for up to ten times what a server can do, and for little beside one who asks for much. It is not part of `all`.
+    Overload(OverloadArgs),
     /// Kill engines, and servers that share a PostgreSQL, under running answers, and look for characters that are lost or
     /// doubled. It is not part of `all`.
     Kills(KillArgs),
@@ -148,6 +152,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Idle => idle::measure(setup)?.print()?,
         Command::Load(args) => load::measure(args)?.print()?,
+        Command::Overload(args) => overload::measure(setup, args)?.iter().try_for_each(Table::print)?,
         Command::Kills(args) => kills::measure(setup, args)?.print()?,
     }
     Table::print_line(&machine::describe(before))

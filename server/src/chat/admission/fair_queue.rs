@@ -1,17 +1,14 @@
 //! The order in which waiting requests are taken: fair between callers, however many requests each of them has in line.
 //!
 //! Deficit round robin (Shreedhar and Varghese, "Efficient Fair Queueing Using Deficit Round Robin", 1995) with tokens in
-//! the place of bytes: callers take turns, a turn brings credit for some tokens, and requests are paid with it. What an
-//! answer has really cost is settled at its end, because nobody knows its length before.
+//! the place of bytes: callers take turns, a turn brings credit for a token, and requests are paid with it. What an answer has
+//! really cost is settled at its end, because nobody knows its length before.
 //!
 //! This is data only: it knows no clock, no lock and no task. So a copy of it tells who is taken next, and after that.
 
 use std::{collections::VecDeque, iter, sync::Arc};
 
 use crate::access::Caller;
-
-/// Tokens that a turn brings. A request that costs more waits for several turns, in which others are taken.
-const QUANTUM: i64 = 256;
 
 /// A request in line.
 #[derive(Clone, Debug)]
@@ -115,18 +112,19 @@ impl FairQueue {
         iter::from_fn(move || rest.pop(|_| true))
     }
 
-    /// Let the turn go round until one can pay. All rounds are gone at once: the next request of a caller says how many turns
-    /// it takes. Who can start none gets no credit. `None` when nobody can.
+    /// Let the turn go round until one can pay. All rounds are gone at once: what a caller lacks for its next request is how
+    /// many turns it takes. So turns can be as small as a token, and the more a turn brings, the more requests of one caller
+    /// would be taken in a row. Who can start none gets no credit. `None` when nobody can.
     fn pass_the_turn(&mut self, can_start: impl Fn(&str) -> bool) -> Option<()> {
         let turns_until = |turn: &Turn| {
             let missing = i64::from(turn.entries[turn.next(&can_start)?].cost) - turn.credit;
-            Some((missing + QUANTUM - 1).div_euclid(QUANTUM).max(1))
+            Some(missing.max(1))
         };
         let turns = self.turns.iter().enumerate();
         let (rounds, next) = turns.filter_map(|(place, turn)| Some((turns_until(turn)?, place))).min()?;
         for (place, turn) in self.turns.iter_mut().enumerate() {
             if turn.next(&can_start).is_some() {
-                turn.credit += QUANTUM * (rounds - i64::from(place > next));
+                turn.credit += rounds - i64::from(place > next);
             }
         }
         self.turns.rotate_left(next);
@@ -243,14 +241,14 @@ mod tests {
             prop_assert_eq!(ids, (0..requests.len() as u64).collect::<Vec<_>>());
         }
 
-        /// While two callers both wait, neither gets ahead by more than a turn and the largest request.
+        /// While two callers both wait, neither gets ahead by more than the largest request.
         #[test]
         fn two_that_wait_get_the_same_tokens(costs in prop::collection::vec((1..2000u32, 1..2000u32), 1..40)) {
             let requests: Vec<_> = costs.iter().flat_map(|&(one, other)| [(1, one), (2, other)]).collect();
             let mut queue = line(&requests);
             let mut taken = [0_i64; 2];
             while queue.len_of(caller(1)) > 0 && queue.len_of(caller(2)) > 0 {
-                prop_assert!((taken[0] - taken[1]).abs() <= QUANTUM + 2000, "{:?}", taken);
+                prop_assert!((taken[0] - taken[1]).abs() <= 2000, "{:?}", taken);
                 let entry = queue.pop(|_| true).unwrap();
                 taken[usize::from(entry.caller == Some(caller(2)))] += i64::from(entry.cost);
             }
