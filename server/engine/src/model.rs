@@ -102,7 +102,7 @@ pub fn context_length(model: &LlamaModel, options: &LoadOptions) -> u32 {
     options.context_length.min(model.n_ctx_train())
 }
 
-pub fn facts(model: &LlamaModel, options: &LoadOptions) -> ModelFacts {
+pub fn facts(model: &LlamaModel, options: &LoadOptions, calls_tools: bool) -> ModelFacts {
     let metadata = |key| model.meta_val_str(key).ok();
     let file_type = metadata("general.file_type").and_then(|number| number.parse().ok());
     ModelFacts {
@@ -111,6 +111,7 @@ pub fn facts(model: &LlamaModel, options: &LoadOptions) -> ModelFacts {
         parameters: model.n_params(),
         context_length: context_length(model, options),
         trained_context_length: model.n_ctx_train(),
+        calls_tools,
     }
 }
 

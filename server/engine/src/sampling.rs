@@ -6,18 +6,27 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::protocol::{Sampling, limits};
+use crate::grammar::Grammar;
+use crate::protocol::{Output, Sampling, limits};
 
-/// One request's way of choosing tokens; it remembers what it chose, for the penalties.
-#[derive(Debug)]
-pub struct TokenSampler(LlamaSampler);
+/// One request's way of choosing tokens; it remembers what it chose, for the penalties and the grammar.
+pub struct TokenSampler {
+    chain: LlamaSampler,
+    grammar: Option<Grammar>,
+}
 
 /// How far back a repetition counts, prompt included; llama.cpp's usual value.
 const REPEAT_WINDOW: usize = 64;
 
 impl TokenSampler {
     /// `params` must have passed [`check`]; `context_length` in tokens.
-    pub fn new(params: &Sampling, prompt: &[LlamaToken], vocabulary_size: i32, context_length: u32) -> Self {
+    pub fn new(
+        params: &Sampling,
+        grammar: Option<Grammar>,
+        prompt: &[LlamaToken],
+        vocabulary_size: i32,
+        context_length: u32,
+    ) -> Self {
         let mut steps = Vec::new();
         if params.repeat_penalty != 1.0 {
             let window = &prompt[prompt.len().saturating_sub(REPEAT_WINDOW)..];
@@ -47,12 +56,18 @@ impl TokenSampler {
             steps.push(LlamaSampler::temp(params.temperature));
             steps.push(LlamaSampler::dist(params.seed.unwrap_or(RANDOM_SEED)));
         }
-        Self(LlamaSampler::chain(steps, true))
+        Self { chain: LlamaSampler::chain(steps, true), grammar }
     }
 
     /// Chooses from the `output`th token of the batch that was decoded last.
-    pub fn sample(&mut self, context: &LlamaContext<'_>, output: i32) -> LlamaToken {
-        self.0.sample(context, output)
+    ///
+    /// # Errors
+    /// The answer can be held to its grammar no longer.
+    pub fn sample(&mut self, context: &LlamaContext<'_>, output: i32) -> anyhow::Result<LlamaToken> {
+        match &mut self.grammar {
+            None => Ok(self.chain.sample(context, output)),
+            Some(grammar) => grammar.sample(&mut self.chain, context, output),
+        }
     }
 }
 
@@ -60,7 +75,7 @@ impl TokenSampler {
 const RANDOM_SEED: u32 = u32::MAX;
 
 /// `Err` is one sentence that names the first field that cannot be used.
-pub fn check(params: &Sampling) -> Result<(), String> {
+pub fn check(params: &Sampling, output: &Output) -> Result<(), String> {
     let within = |name: &str, value: f32, range: RangeInclusive<f32>| match range.contains(&value) {
         true => Ok(()),
         false => Err(format!("`{name}` must be a number from {} to {}.", range.start(), range.end())),
@@ -77,6 +92,9 @@ pub fn check(params: &Sampling) -> Result<(), String> {
     if params.max_tokens == Some(0) {
         return Err("`max_tokens` must be 1 or more.".into());
     }
+    if output.logprobs.is_some_and(|count| count > limits::LOGPROBS) {
+        return Err(format!("`logprobs` must be at most {}.", limits::LOGPROBS));
+    }
     if !limits::are_stops(&params.stop) {
         let (count, bytes) = (limits::STOPS, limits::STOP_BYTES);
         return Err(format!("`stop` must hold at most {count} strings of 1 to {bytes} bytes."));
@@ -90,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_defaults_can_be_used() {
-        assert_eq!(check(&Sampling::default()), Ok(()));
+        assert_eq!(check(&Sampling::default(), &Output::default()), Ok(()));
     }
 
     #[test]
@@ -106,7 +124,7 @@ mod tests {
             ("stop", Sampling { stop: vec![String::new()], ..Sampling::default() }),
         ];
         for (field, params) in bad {
-            let message = check(&params).unwrap_err();
+            let message = check(&params, &Output::default()).unwrap_err();
             assert!(message.starts_with(&format!("`{field}`")), "{message}");
         }
     }

@@ -13,21 +13,21 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use crate::chat::{Chat, Request};
+use crate::embedding::Embedder;
+use crate::intake::Intake;
+use crate::logprobs::logprob;
 use crate::model::BATCH_TOKENS;
 use crate::pace::Pace;
 use crate::process::{EventWriter, Received};
-use crate::prompt::{PromptEncoder, PromptError};
-use crate::protocol::{Command, ErrorCode, Event, FinishReason, Prompt, Sampling};
-use crate::sampling;
+use crate::protocol::{Command, ErrorCode, Event, FinishReason};
 use crate::slots::{self, Candidate};
 
 /// Owns the llama.cpp context and everything that is being generated in it.
 pub struct Scheduler<'model> {
     model: &'model LlamaModel,
     context: LlamaContext<'model>,
-    encoder: PromptEncoder,
-    /// Tokens that one chat may hold.
-    context_length: u32,
+    intake: Intake<'model>,
+    embedder: Embedder<'model>,
     batch: LlamaBatch<'static>,
     slots: Vec<Slot>,
     waiting: VecDeque<Request>,
@@ -57,16 +57,16 @@ impl<'model> Scheduler<'model> {
     pub fn new(
         model: &'model LlamaModel,
         context: LlamaContext<'model>,
-        encoder: PromptEncoder,
+        intake: Intake<'model>,
+        embedder: Embedder<'model>,
         slots: u32,
-        context_length: u32,
         writer: EventWriter,
     ) -> Self {
         Self {
             model,
             context,
-            encoder,
-            context_length,
+            intake,
+            embedder,
             batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
             slots: (0..slots).map(|_| Slot::default()).collect(),
             waiting: VecDeque::new(),
@@ -95,24 +95,28 @@ impl<'model> Scheduler<'model> {
             }
             self.admit();
             self.step();
+            self.embedder.step(&mut self.events);
             self.writer.write(self.events.drain(..));
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.slots.iter().all(|slot| slot.chat.is_none())
+        self.waiting.is_empty() && self.embedder.is_idle() && self.slots.iter().all(|slot| slot.chat.is_none())
     }
 
     fn handle(&mut self, received: Received) {
         match received.command {
-            Ok(Command::Generate { id, prompt, params }) => self.enqueue(id, &prompt, params, received.arrived),
-            Ok(Command::Count { id, prompt }) => {
-                let event = match self.encoder.encode(&prompt, &self.model.vocab()) {
-                    Ok(tokens) => Event::Counted { id, tokens: tokens.len() as u32 },
-                    Err(error) => refused(id, &error),
-                };
-                self.events.push(event);
+            Ok(Command::Generate { id, prompt, params, output }) => {
+                match self.intake.request(id, &prompt, params, &output, received.arrived) {
+                    Ok(request) => self.waiting.push_back(request),
+                    Err(refusal) => self.events.push(refusal),
+                }
             }
+            Ok(Command::Count { id, prompt }) => self.events.push(self.intake.count(id, &prompt)),
+            Ok(Command::Embed { id, texts, truncate }) => match self.intake.texts(&id, &texts, truncate) {
+                Ok(texts) => self.embedder.enqueue(id, texts),
+                Err(refusal) => self.events.push(refusal),
+            },
             Ok(Command::Cancel { id }) => self.cancel(&id),
             Ok(Command::Load { id, .. }) => {
                 let message = "This engine has loaded a model already. Start another engine for another model.";
@@ -122,26 +126,8 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    fn enqueue(&mut self, id: String, prompt: &Prompt, params: Sampling, arrived: Instant) {
-        if let Err(message) = sampling::check(&params) {
-            self.events.push(Event::invalid(id, message));
-            return;
-        }
-        match self.encoder.encode(prompt, &self.model.vocab()) {
-            Ok(prompt) if prompt.len() >= self.context_length as usize => {
-                let message = format!(
-                    "The prompt has {} tokens and the context holds {}, answer included. Shorten the prompt.",
-                    prompt.len(),
-                    self.context_length
-                );
-                self.events.push(Event::Error { id, code: ErrorCode::ContextLengthExceeded, message });
-            }
-            Ok(prompt) => self.waiting.push_back(Request { id, prompt, params, arrived }),
-            Err(error) => self.events.push(refused(id, &error)),
-        }
-    }
-
     fn cancel(&mut self, id: &str) {
+        self.embedder.cancel(id);
         if let Some(position) = self.waiting.iter().position(|request| request.id == id) {
             self.events.extend(self.waiting.remove(position).map(Request::cancelled));
         }
@@ -165,7 +151,7 @@ impl<'model> Scheduler<'model> {
             let slot = &mut self.slots[placement.slot];
             slot.cached = request.prompt[..reused].to_vec();
             slot.last_used = self.uses;
-            slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.context_length));
+            slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.intake.context_length()));
         }
     }
 
@@ -248,8 +234,20 @@ impl<'model> Scheduler<'model> {
         let Some(chat) = &mut slot.chat else { return };
         slot.cached.extend(chat.pending.drain(..share.tokens));
         let Some(output) = share.output else { return };
-        let token = chat.sampler.sample(&self.context, output);
-        if let Some(reason) = chat.accept(token, self.model, &mut self.events)
+        let token = match chat.sampler.sample(&self.context, output) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "an answer cannot be held to its grammar");
+                let message = "The answer cannot be held to its schema. Simplify the schema.".to_owned();
+                self.events.push(Event::Error { id: chat.id.clone(), code: ErrorCode::Internal, message });
+                slot.chat = None;
+                return;
+            }
+        };
+        let alternatives = chat.logprobs.map(|count| count as usize);
+        let logprob =
+            alternatives.map(|count| logprob(token, self.context.get_logits_ith(output), count, &self.model.vocab()));
+        if let Some(reason) = chat.accept(token, logprob, self.model, &mut self.events)
             && let Some(chat) = slot.chat.take()
         {
             chat.finish(reason, &mut self.events);
@@ -273,8 +271,4 @@ impl Slot {
     fn candidate(&self) -> Candidate<'_, LlamaToken> {
         Candidate { cached: &self.cached, idle: self.chat.is_none(), last_used: self.last_used }
     }
-}
-
-fn refused(id: String, error: &PromptError) -> Event {
-    Event::invalid(id, error.to_string())
 }

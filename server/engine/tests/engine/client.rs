@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
 use flotilla_engine::protocol::{
-    Command, Event, FinishReason, LoadOptions, Prompt, PromptMessage, Role, Sampling, Usage,
+    Command, Event, FinishReason, LoadOptions, Output, Prompt, PromptMessage, Role, Sampling, Usage,
 };
 
 pub struct Engine {
@@ -50,7 +50,7 @@ pub fn starter_model() -> PathBuf {
 }
 
 pub fn message(role: Role, content: &str) -> PromptMessage {
-    PromptMessage { role, content: content.to_owned() }
+    PromptMessage::new(role, content)
 }
 
 /// A conversation of a plain system prompt and one question.
@@ -100,7 +100,12 @@ impl Engine {
     }
 
     pub fn generate(&self, prompt: Prompt, params: Sampling) -> Answering {
-        self.request(|id| Command::Generate { id, prompt, params })
+        self.generate_as(prompt, params, Output::default())
+    }
+
+    /// An answer of a certain form.
+    pub fn generate_as(&self, prompt: Prompt, params: Sampling, output: Output) -> Answering {
+        self.request(|id| Command::Generate { id, prompt, params, output })
     }
 
     pub fn answer(&self, prompt: Prompt, params: Sampling) -> Answer {
@@ -173,7 +178,10 @@ fn id_of(event: &Event) -> &str {
         Event::Loaded { id, .. }
         | Event::Text { id, .. }
         | Event::Done { id, .. }
+        | Event::Logprobs { id, .. }
+        | Event::ToolCall { id, .. }
         | Event::Counted { id, .. }
+        | Event::Embedded { id, .. }
         | Event::Error { id, .. } => id,
     }
 }

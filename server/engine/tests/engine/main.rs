@@ -7,6 +7,9 @@ mod client;
 
 mod answers;
 mod commands;
+mod embeddings;
+mod forms;
+mod gguf;
 mod loading;
 mod prompts;
 mod scheduling;
