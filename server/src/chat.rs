@@ -4,18 +4,23 @@
 //! [`run`] wraps the same call for conversations: the answer belongs to the server, is journalled, and any
 //! connection can follow it.
 
+mod collected;
 pub mod context;
 pub mod parameters;
 pub mod run;
+mod schema;
 pub mod turn;
 
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::{context::ContextReport, parameters::Parameters};
+pub use self::{collected::Collected, context::ContextReport, parameters::Parameters, schema::check_schema};
 use crate::{
-    engine::{self, ChatRequest, ChatStream, EngineError, Model, PromptMessage, with_timeouts},
+    engine::{
+        self, ChatRequest, ChatStream, CompletionRequest, EmbedRequest, EmbedText, Embeddings, EngineError, Model,
+        Output, PromptMessage, with_timeouts,
+    },
     error::{Error, Result},
     state::AppState,
 };
@@ -44,18 +49,69 @@ pub async fn answer(
     model: Option<&str>,
     messages: Vec<PromptMessage>,
     parameters: Parameters,
+    output: Output,
     trim: Trim,
 ) -> Result<Answer> {
+    let model = admit(state, model).await?;
+    let cancel = CancellationToken::new();
+    let request = ChatRequest { model: model.clone(), messages, parameters, output, cancel: cancel.clone() };
+    begin(state, model, cancel, start(state, request, trim)).await
+}
+
+/// Go on writing `text`, which is never shortened. The rest is as with [`answer`].
+pub async fn complete(
+    state: &AppState,
+    model: Option<&str>,
+    text: String,
+    parameters: Parameters,
+    output: Output,
+) -> Result<Answer> {
+    let model = admit(state, model).await?;
+    let cancel = CancellationToken::new();
+    let request = CompletionRequest { model: model.clone(), text, parameters, output, cancel: cancel.clone() };
+    let starting = async { Ok((ContextReport::default(), state.engine.complete(request).await?)) };
+    begin(state, model, cancel, starting).await
+}
+
+/// Vectors of texts, and the model that made them.
+pub async fn embed(
+    state: &AppState,
+    model: Option<&str>,
+    texts: Vec<EmbedText>,
+    truncate: bool,
+) -> Result<(String, Embeddings)> {
+    let model = admit(state, model).await?;
+    let request = EmbedRequest { model: model.clone(), texts, truncate };
+    match tokio::time::timeout(state.config.first_token_timeout(), state.engine.embed(request)).await {
+        Ok(embeddings) => Ok((model, embeddings?)),
+        Err(_) => Err(EngineError::Timeout.into()),
+    }
+}
+
+/// The model that is asked, if the server still takes requests.
+async fn admit(state: &AppState, model: Option<&str>) -> Result<String> {
     if state.shutdown.is_draining() {
         return Err(Error::draining());
     }
-    let model = match model {
-        Some(model) => model.to_owned(),
-        None => default_model(state).await?.id,
-    };
+    model_or_default(state, model.map(str::to_owned)).await
+}
+
+/// The model that a request names, or the default one.
+pub async fn model_or_default(state: &AppState, model: Option<String>) -> Result<String> {
+    match model {
+        Some(model) => Ok(model),
+        None => Ok(default_model(state).await?.id),
+    }
+}
+
+/// The time limits and the counting that every answer has.
+async fn begin(
+    state: &AppState,
+    model: String,
+    cancel: CancellationToken,
+    starting: impl Future<Output = Result<(ContextReport, ChatStream), EngineError>>,
+) -> Result<Answer> {
     let asked = Instant::now();
-    let cancel = CancellationToken::new();
-    let starting = start(state, &model, messages, parameters, trim, &cancel);
     let (context, stream) = match tokio::time::timeout(state.config.first_token_timeout(), starting).await {
         Ok(started) => started?,
         Err(_) => return Err(EngineError::Timeout.into()),
@@ -65,31 +121,19 @@ pub async fn answer(
     Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
 }
 
-async fn start(
-    state: &AppState,
-    model: &str,
-    messages: Vec<PromptMessage>,
-    parameters: Parameters,
-    trim: Trim,
-    cancel: &CancellationToken,
-) -> Result<(ContextReport, ChatStream), EngineError> {
+async fn start(state: &AppState, request: ChatRequest, trim: Trim) -> Result<(ContextReport, ChatStream), EngineError> {
     let engine = state.engine.as_ref();
-    let request = |messages| ChatRequest {
-        model: model.to_owned(),
-        messages,
-        parameters: parameters.clone(),
-        cancel: cancel.clone(),
-    };
     if trim == Trim::Never {
-        let report = ContextReport::untrimmed(&messages);
-        return Ok((report, engine.chat(request(messages)).await?));
+        let report = ContextReport::untrimmed(&request.messages);
+        return Ok((report, engine.chat(request).await?));
     }
     let max_messages = state.config.max_context_messages;
-    let (mut kept, mut report) = context::fit(engine, model, &messages, max_messages, parameters.max_tokens).await?;
+    let (messages, reply_tokens) = (&request.messages, request.parameters.max_tokens);
+    let (mut kept, mut report) = context::fit(engine, &request.model, messages, max_messages, reply_tokens).await?;
     loop {
-        match engine.chat(request(kept.clone())).await {
+        match engine.chat(ChatRequest { messages: kept.clone(), ..request.clone() }).await {
             Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
-                report = context::report(&messages, &kept, max_messages, report.context_length);
+                report = context::report(messages, &kept, max_messages, report.context_length);
             }
             started => return Ok((report, started?)),
         }

@@ -12,11 +12,16 @@ mod upstream;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-pub use flotilla_engine::protocol::{FinishReason, PromptMessage, Role, Timings, Usage};
+use chrono::{DateTime, Utc};
+pub use flotilla_engine::protocol::{
+    EmbedText, FinishReason, Function, Output, PromptMessage, Role, Schema, Timings, TokenLogprob, ToolCall,
+    ToolChoice, Tools, Usage,
+};
 use futures::stream::BoxStream;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 pub use self::{
     local::{EngineCommand, Local, run_engine_process},
@@ -43,6 +48,18 @@ pub trait Engine: Send + Sync {
     /// Start an answer. Dropping the stream cancels it.
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
 
+    /// Go on writing a text, without a chat template. Dropping the stream cancels it.
+    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
+        let _ = request;
+        Err(EngineError::Unsupported("completions"))
+    }
+
+    /// Make one vector of each text.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let _ = request;
+        Err(EngineError::Unsupported("embeddings"))
+    }
+
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
 }
@@ -54,8 +71,35 @@ pub struct ChatRequest {
     pub model: String,
     pub messages: Vec<PromptMessage>,
     pub parameters: Parameters,
+    pub output: Output,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
     pub cancel: CancellationToken,
+}
+
+/// A text that is to be continued; what [`ChatRequest`] is for a conversation.
+#[derive(Clone, Debug)]
+pub struct CompletionRequest {
+    pub model: String,
+    pub text: String,
+    pub parameters: Parameters,
+    pub output: Output,
+    pub cancel: CancellationToken,
+}
+
+/// Texts of which vectors are to be made.
+#[derive(Clone, Debug)]
+pub struct EmbedRequest {
+    pub model: String,
+    pub texts: Vec<EmbedText>,
+    /// Cut off what does not fit the context, instead of refusing the text.
+    pub truncate: bool,
+}
+
+/// One vector of length 1 for each text, in order, and how many tokens all texts had together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    pub vectors: Vec<Vec<f32>>,
+    pub tokens: u32,
 }
 
 /// The pieces of one answer; the last item is [`Delta::Done`] or an error.
@@ -64,6 +108,10 @@ pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
     Text(String),
+    /// The tokens of the text that comes next, where log probabilities were asked for.
+    Logprobs(Vec<TokenLogprob>),
+    /// A whole call of a function.
+    ToolCall(ToolCall),
     Done(Completion),
 }
 
@@ -102,6 +150,12 @@ pub struct Model {
     pub parameters: Option<u64>,
     /// Tokens that one chat may hold.
     pub context_length: Option<u32>,
+    /// The architecture, for example `llama`.
+    pub family: Option<String>,
+    /// Whether it can call functions; left out where only trying tells.
+    pub calls_tools: Option<bool>,
+    /// When its file was last written.
+    pub modified_at: Option<DateTime<Utc>>,
     /// Whether it is in memory now.
     pub loaded: bool,
     /// One sentence on what the model is good for.
@@ -138,11 +192,27 @@ pub enum EngineError {
     ContextLengthExceeded,
     #[error("{0}")]
     InvalidRequest(String),
+    /// The schema that the answer was to follow cannot be enforced; says why.
+    #[error("the schema cannot be used: {0}")]
+    UnusableSchema(String),
+    /// The same of a function's arguments.
+    #[error("tools cannot be used: {0}")]
+    UnusableTools(String),
+    #[error("tools are not supported by this model")]
+    ToolsUnsupported,
+    /// The engine has no such thing; names it.
+    #[error("{0} are not supported by this engine")]
+    Unsupported(&'static str),
     /// The engine died or broke off after it had begun.
     #[error("the engine stopped in the middle of the answer")]
     Interrupted,
     #[error("the engine failed")]
     Internal(#[source] anyhow::Error),
+}
+
+/// An id for a call that an engine has given none.
+pub(crate) fn new_call_id() -> String {
+    format!("call_{}", Uuid::new_v4().simple())
 }
 
 /// The engine that the configuration asks for.

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, Utc};
+
 /// The model that set-up fetches, so that a new installation answers at once.
 pub const STARTER: &str = "smollm2:135m";
 
@@ -23,6 +25,8 @@ pub struct InstalledModel {
     pub name: String,
     pub path: PathBuf,
     pub size_bytes: u64,
+    /// `None` where the file system keeps no such time.
+    pub modified_at: Option<DateTime<Utc>>,
 }
 
 impl Catalogue {
@@ -72,7 +76,12 @@ fn collect(folder: &Path, prefix: &str, depth: u32, models: &mut Vec<InstalledMo
             let prefix = if prefix.is_empty() { file_name.to_owned() } else { format!("{prefix}/{file_name}") };
             collect(&path, &prefix, depth - 1, models)?;
         } else if let Some(tag) = file_name.strip_suffix(".gguf").filter(|_| metadata.is_file() && !prefix.is_empty()) {
-            models.push(InstalledModel { name: format!("{prefix}:{tag}"), size_bytes: metadata.len(), path });
+            models.push(InstalledModel {
+                name: format!("{prefix}:{tag}"),
+                size_bytes: metadata.len(),
+                modified_at: metadata.modified().ok().map(DateTime::from),
+                path,
+            });
         }
     }
     Ok(())

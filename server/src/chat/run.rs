@@ -30,7 +30,7 @@ pub use self::{
 };
 use super::{Answer, ContextReport, Parameters, Trim, without_nul};
 use crate::{
-    engine::{Completion, Delta, EngineError, PromptMessage},
+    engine::{Completion, Delta, EngineError, Output, PromptMessage},
     error::{Error, Result},
     state::AppState,
     store::{
@@ -247,7 +247,8 @@ async fn generate(
 ) -> Result<()> {
     let asked = Instant::now();
     let Prompt { model, messages, parameters } = prompt;
-    let started = super::answer(state, model.as_deref(), messages, parameters, Trim::Oldest).await?;
+    let output = Output::default();
+    let started = super::answer(state, model.as_deref(), messages, parameters, output, Trim::Oldest).await?;
     let answer = answer.insert(started);
     progress.model = Some(answer.model.clone());
     progress.context = Some(answer.context);
@@ -260,6 +261,8 @@ async fn generate(
                 progress.text.push_str(&text);
                 emit(RunEvent::Delta { text });
             }
+            // A run asks for neither.
+            Delta::Logprobs(_) | Delta::ToolCall(_) => {}
             Delta::Done(completion) => {
                 progress.completion = Some(completion);
                 return Ok(());

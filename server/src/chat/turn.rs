@@ -208,13 +208,13 @@ async fn sent_before(
 /// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.
 fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
     let system = system_prompt.filter(|prompt| !prompt.trim().is_empty());
-    let system = system.map(|content| PromptMessage { role: Role::System, content });
-    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| PromptMessage {
-        role: match message.role {
+    let system = system.map(|content| PromptMessage::new(Role::System, content));
+    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| {
+        let role = match message.role {
             MessageRole::User => Role::User,
             MessageRole::Assistant => Role::Assistant,
-        },
-        content: message.content.clone(),
+        };
+        PromptMessage::new(role, message.content.clone())
     });
     system.into_iter().chain(spoken).collect()
 }

@@ -27,9 +27,11 @@ use self::{
     residents::{Place, Residents},
 };
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, PromptMessage, PromptSize,
+    ChatRequest, ChatStream, Completion, CompletionRequest, Delta, EmbedRequest, Embeddings, Engine, EngineError,
+    EngineKind, Model, Output, PromptMessage, PromptSize, ToolCall, new_call_id,
 };
 use crate::{
+    chat::Parameters,
     config::Config,
     models::{Catalogue, InstalledModel, STARTER, description, full_name},
 };
@@ -93,6 +95,19 @@ impl Local {
         self.residents().load(&name, self.launch(&installed))
     }
 
+    async fn generate(
+        &self,
+        model: &str,
+        prompt: Prompt,
+        parameters: &Parameters,
+        output: Output,
+        cancel: CancellationToken,
+    ) -> Result<ChatStream, EngineError> {
+        let (resident, place) = self.place(model).await?;
+        let process = resident.process().await?;
+        Ok(answer(process.generate(prompt, parameters.sampling(), output), place, cancel))
+    }
+
     async fn find(&self, name: &str) -> Result<InstalledModel, EngineError> {
         let mut installed = self.installed().await?.into_iter();
         installed.find(|model| model.name == name).ok_or_else(|| EngineError::UnknownModel(name.to_owned()))
@@ -133,6 +148,9 @@ impl Engine for Local {
                 quantization: facts.as_ref().map(|facts| facts.quantization.clone()),
                 parameters: facts.as_ref().map(|facts| facts.parameters),
                 context_length: facts.as_ref().map(|facts| facts.context_length),
+                family: facts.as_ref().map(|facts| facts.architecture.clone()),
+                calls_tools: facts.as_ref().map(|facts| facts.calls_tools),
+                modified_at: installed.modified_at,
                 loaded: facts.is_some(),
                 description: description(&installed.name).map(str::to_owned),
                 id: installed.name,
@@ -165,10 +183,23 @@ impl Engine for Local {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let (resident, place) = self.place(&request.model).await?;
+        let ChatRequest { model, messages, parameters, output, cancel } = request;
+        self.generate(&model, Prompt::Messages(messages), &parameters, output, cancel).await
+    }
+
+    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
+        let CompletionRequest { model, text, parameters, output, cancel } = request;
+        self.generate(&model, Prompt::Text(text), &parameters, output, cancel).await
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let (resident, _place) = self.place(&request.model).await?;
         let process = resident.process().await?;
-        let events = process.generate(Prompt::Messages(request.messages), request.parameters.sampling());
-        Ok(answer(events, place, request.cancel))
+        match process.embed(request.texts, request.truncate).next().await {
+            Some(Event::Embedded { vectors, tokens, .. }) => Ok(Embeddings { vectors, tokens }),
+            Some(Event::Error { code, message, .. }) => Err(engine_error(code, message)),
+            _ => Err(EngineError::Interrupted),
+        }
     }
 
     async fn shutdown(&self) {
@@ -196,13 +227,19 @@ fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationT
             };
             let item = match event {
                 Some(Event::Text { text, .. }) => Ok(Delta::Text(text)),
+                Some(Event::Logprobs { tokens, .. }) => Ok(Delta::Logprobs(tokens)),
+                Some(Event::ToolCall { name, arguments, .. }) => {
+                    Ok(Delta::ToolCall(ToolCall { id: new_call_id(), name, arguments }))
+                }
                 Some(Event::Done { finish_reason, usage, timings, .. }) => {
                     Ok(Delta::Done(Completion { finish_reason, usage, timings }))
                 }
                 Some(Event::Error { code, message, .. }) => Err(engine_error(code, message)),
-                Some(Event::Loaded { .. } | Event::Counted { .. }) | None => Err(EngineError::Interrupted),
+                Some(Event::Loaded { .. } | Event::Counted { .. } | Event::Embedded { .. }) | None => {
+                    Err(EngineError::Interrupted)
+                }
             };
-            let goes_on = matches!(item, Ok(Delta::Text(_)));
+            let goes_on = matches!(item, Ok(Delta::Text(_) | Delta::Logprobs(_) | Delta::ToolCall(_)));
             yield item;
             if !goes_on {
                 return;
@@ -216,6 +253,9 @@ fn engine_error(code: ErrorCode, message: String) -> EngineError {
     match code {
         ErrorCode::ContextLengthExceeded => EngineError::ContextLengthExceeded,
         ErrorCode::InvalidRequest => EngineError::InvalidRequest(message),
+        ErrorCode::SchemaUnusable => EngineError::UnusableSchema(message),
+        ErrorCode::ToolsUnusable => EngineError::UnusableTools(message),
+        ErrorCode::ToolsUnsupported => EngineError::ToolsUnsupported,
         ErrorCode::ModelUnusable => EngineError::Unavailable(message),
         ErrorCode::Internal => EngineError::Internal(anyhow::Error::msg(message)),
     }

@@ -15,10 +15,11 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, PromptMessage,
-    PromptSize, Timings, Usage,
+    ChatRequest, ChatStream, Completion, CompletionRequest, Delta, EmbedRequest, EmbedText, Embeddings, Engine,
+    EngineError, EngineKind, FinishReason, Model, Output, PromptMessage, PromptSize, Timings, TokenLogprob, ToolCall,
+    Usage,
 };
-use crate::config::Config;
+use crate::{chat::Parameters, config::Config};
 
 /// Recites the same steps in every answer. A word counts as one token.
 pub struct Scripted {
@@ -28,12 +29,16 @@ pub struct Scripted {
     delay: Duration,
     context_length: Option<u32>,
     last_request: Mutex<Option<ChatRequest>>,
+    last_completion: Mutex<Option<CompletionRequest>>,
+    last_embedding: Mutex<Option<EmbedRequest>>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A piece of the answer; it counts as one token.
     Text(String),
+    /// A call of a function.
+    Call(ToolCall),
     /// Go on when notified: so that a test decides when the next token comes.
     Wait(Arc<Notify>),
     /// Break off.
@@ -46,7 +51,7 @@ impl Step {
         match self {
             Self::Text(_) if !delay.is_zero() => sleep(delay).await,
             Self::Wait(notify) => notify.notified().await,
-            Self::Text(_) | Self::Fail(_) => {}
+            Self::Text(_) | Self::Call(_) | Self::Fail(_) => {}
         }
     }
 }
@@ -71,7 +76,9 @@ impl Scripted {
             steps: steps.into(),
             delay: Duration::ZERO,
             context_length: None,
-            last_request: Mutex::new(None),
+            last_request: Mutex::default(),
+            last_completion: Mutex::default(),
+            last_embedding: Mutex::default(),
         }
     }
 
@@ -94,6 +101,28 @@ impl Scripted {
         self.last_request.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Which text it was to continue last.
+    pub fn last_completion(&self) -> Option<CompletionRequest> {
+        self.last_completion.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Of which texts it was to make vectors last.
+    pub fn last_embedding(&self) -> Option<EmbedRequest> {
+        self.last_embedding.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The script as an answer to a prompt of so many words.
+    fn recite(
+        &self,
+        prompt_tokens: u32,
+        parameters: &Parameters,
+        output: &Output,
+        cancel: CancellationToken,
+    ) -> ChatStream {
+        let max_tokens = parameters.max_tokens.unwrap_or(u32::MAX);
+        recite(Arc::clone(&self.steps), self.delay, prompt_tokens, max_tokens, output.logprobs, cancel)
+    }
+
     fn check_model(&self, model: &str) -> Result<(), EngineError> {
         if model == self.model { Ok(()) } else { Err(EngineError::UnknownModel(model.to_owned())) }
     }
@@ -109,6 +138,9 @@ impl Engine for Scripted {
             quantization: None,
             parameters: None,
             context_length: self.context_length,
+            family: None,
+            calls_tools: None,
+            modified_at: None,
             loaded: true,
             description: Some("Recites a prepared text, whatever it is asked.".to_owned()),
         }])
@@ -127,13 +159,33 @@ impl Engine for Scripted {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         self.check_model(&request.model)?;
         let prompt_tokens = count_words(&request.messages);
-        let max_tokens = request.parameters.max_tokens.unwrap_or(u32::MAX);
-        let cancel = request.cancel.clone();
+        let asked = request.clone();
         *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
         if self.context_length.is_some_and(|context_length| prompt_tokens > context_length) {
             return Err(EngineError::ContextLengthExceeded);
         }
-        Ok(recite(Arc::clone(&self.steps), self.delay, prompt_tokens, max_tokens, cancel))
+        Ok(self.recite(prompt_tokens, &asked.parameters, &asked.output, asked.cancel))
+    }
+
+    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
+        self.check_model(&request.model)?;
+        let prompt_tokens = words(&request.text);
+        let asked = request.clone();
+        *self.last_completion.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+        Ok(self.recite(prompt_tokens, &asked.parameters, &asked.output, asked.cancel))
+    }
+
+    /// A vector of two numbers for each text, which depends on its length alone.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        self.check_model(&request.model)?;
+        let count = |text: &EmbedText| match text {
+            EmbedText::Text(text) => words(text),
+            EmbedText::Tokens(tokens) => tokens.len() as u32,
+        };
+        let counts: Vec<u32> = request.texts.iter().map(count).collect();
+        *self.last_embedding.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+        let vector = |words: &u32| if words % 2 == 0 { vec![0.6, 0.8] } else { vec![0.8, -0.6] };
+        Ok(Embeddings { vectors: counts.iter().map(vector).collect(), tokens: counts.iter().sum() })
     }
 }
 
@@ -142,6 +194,7 @@ fn recite(
     delay: Duration,
     prompt_tokens: u32,
     max_tokens: u32,
+    logprobs: Option<u32>,
     cancel: CancellationToken,
 ) -> ChatStream {
     stream! {
@@ -162,7 +215,14 @@ fn recite(
                 Step::Text(text) => {
                     first_token.get_or_insert_with(Instant::now);
                     completion_tokens += 1;
+                    if let Some(alternatives) = logprobs {
+                        yield Ok(Delta::Logprobs(vec![certain(text, alternatives)]));
+                    }
                     yield Ok(Delta::Text(text.clone()));
+                }
+                Step::Call(call) => {
+                    completion_tokens += 1;
+                    yield Ok(Delta::ToolCall(call.clone()));
                 }
                 Step::Wait(_) => {}
                 Step::Fail(error) => {
@@ -185,9 +245,18 @@ fn recite(
     .boxed()
 }
 
+/// Nothing else was ever going to be said; the alternatives are the same again.
+fn certain(text: &str, alternatives: u32) -> TokenLogprob {
+    let token = TokenLogprob { bytes: text.as_bytes().to_vec(), logprob: 0.0, top: Vec::new() };
+    TokenLogprob { top: vec![token.clone(); alternatives as usize], ..token }
+}
+
 fn count_words(messages: &[PromptMessage]) -> u32 {
-    let words: usize = messages.iter().map(|message| message.content.split_whitespace().count()).sum();
-    words.try_into().unwrap_or(u32::MAX)
+    messages.iter().map(|message| words(&message.content)).sum()
+}
+
+fn words(text: &str) -> u32 {
+    text.split_whitespace().count().try_into().unwrap_or(u32::MAX)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

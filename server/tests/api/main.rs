@@ -7,12 +7,15 @@
 
 mod access;
 mod api_chat;
+mod api_generate;
 mod conversations;
 mod dashboards;
+mod embeddings;
 mod endless;
 mod health;
 mod messages;
 mod models;
+mod ollama_models;
 mod openapi;
 mod recovery;
 mod runs;
@@ -20,4 +23,7 @@ mod search;
 mod start;
 mod support;
 mod v1_chat_completions;
+mod v1_choices;
 mod v1_models;
+mod v1_responses;
+mod v1_tools;

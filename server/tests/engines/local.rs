@@ -9,7 +9,10 @@ use std::{
 
 use flotilla::{
     chat::Parameters,
-    engine::{ChatRequest, Delta, Engine, EngineCommand, EngineError, EngineKind, FinishReason, Local},
+    engine::{
+        ChatRequest, CompletionRequest, Delta, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError, EngineKind,
+        FinishReason, Local, Output, Schema,
+    },
 };
 use futures::StreamExt;
 use tempfile::TempDir;
@@ -81,7 +84,8 @@ fn signal(signal: &str, process: &str) -> bool {
 fn long_story() -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), ..Parameters::default() };
     let cancel = CancellationToken::new();
-    ChatRequest { model: STARTER.to_owned(), messages: vec![user("Tell me a very long story.")], parameters, cancel }
+    let (messages, output) = (vec![user("Tell me a very long story.")], Output::default());
+    ChatRequest { model: STARTER.to_owned(), messages, parameters, output, cancel }
 }
 
 #[tokio::test]
@@ -271,4 +275,38 @@ async fn a_shut_down_engine_leaves_no_process_behind() {
 
     assert!(!Path::new("/proc").join(&machine.processes()[0]).exists());
     assert!(matches!(greet(&engine, STARTER).await.1, Err(EngineError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_text_is_continued_without_a_template_and_texts_have_vectors() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(4), ..Parameters::default() };
+    let request = CompletionRequest {
+        model: STARTER.to_owned(),
+        text: "na na na na na na na na".to_owned(),
+        parameters,
+        output: Output::default(),
+        cancel: CancellationToken::new(),
+    };
+
+    let (text, _) = read(engine.complete(request).await.unwrap()).await;
+    let texts = vec![EmbedText::Text("one".to_owned()), EmbedText::Text("two".to_owned())];
+    let request = EmbedRequest { model: STARTER.to_owned(), texts, truncate: false };
+    let embeddings = engine.embed(request).await.unwrap();
+
+    assert_eq!(text, " na na na na");
+    assert_eq!(embeddings.vectors.iter().map(Vec::len).collect::<Vec<_>>(), [576, 576]);
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_enforced_is_told_apart_from_other_bad_requests() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let schema = Schema { schema: serde_json::json!({ "type": "no such type" }), strict: false };
+    let output = Output { schema: Some(schema), ..Output::default() };
+
+    let mut answer = engine.chat(ChatRequest { output, ..greeting(STARTER) }).await.unwrap();
+
+    assert!(matches!(answer.next().await, Some(Err(EngineError::UnusableSchema(_)))));
 }

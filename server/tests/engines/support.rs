@@ -13,7 +13,7 @@ use clap::Parser;
 use flotilla::{
     Config,
     chat::Parameters,
-    engine::{ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, PromptMessage, Role},
+    engine::{ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, Output, PromptMessage, Role},
 };
 use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
@@ -31,14 +31,15 @@ pub fn config(flags: &[&str]) -> Config {
 }
 
 pub fn user(content: &str) -> PromptMessage {
-    PromptMessage { role: Role::User, content: content.to_owned() }
+    PromptMessage::new(Role::User, content)
 }
 
 /// The same short answer every time.
 pub fn greeting(model: &str) -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(8), ..Parameters::default() };
     let cancel = CancellationToken::new();
-    ChatRequest { model: model.to_owned(), messages: vec![user("Say hello.")], parameters, cancel }
+    let (messages, output) = (vec![user("Say hello.")], Output::default());
+    ChatRequest { model: model.to_owned(), messages, parameters, output, cancel }
 }
 
 /// An answer to its end: the text, and how it ended.
@@ -47,6 +48,7 @@ pub async fn read(mut answer: ChatStream) -> (String, Result<Completion, EngineE
     while let Some(item) = answer.next().await {
         match item {
             Ok(Delta::Text(piece)) => text.push_str(&piece),
+            Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
             Ok(Delta::Done(completion)) => return (text, Ok(completion)),
             Err(error) => return (text, Err(error)),
         }

@@ -1,0 +1,62 @@
+use std::time::Instant;
+
+use axum::{extract::State, response::Response};
+use futures::stream;
+
+use super::{json, lines, respond};
+use crate::{
+    chat::{Trim, model_or_default},
+    dialect::{
+        Question,
+        ollama::{ErrorBody, Framing, GeneratePrompt, GenerateRequest, GenerateResponse, Kind, Reply},
+    },
+    engine::{PromptMessage, Role},
+    error::Result,
+    extract::Json,
+    routes::opening::{located, open, open_text},
+    state::AppState,
+};
+
+/// Answer one prompt, or continue it with `"raw": true`: as lines of JSON, or in one object with `"stream": false`. Without a
+/// prompt the model is loaded. Nothing is shortened: a prompt that does not fit is refused.
+#[utoipa::path(
+    post,
+    path = "/api/generate",
+    tag = "Ollama",
+    request_body = GenerateRequest,
+    responses(
+        (status = OK, content(
+            (GenerateResponse = "application/json"),
+            (GenerateResponse = "application/x-ndjson"),
+        )),
+        (status = BAD_REQUEST, body = ErrorBody),
+        (status = NOT_FOUND, description = "no such model", body = ErrorBody),
+        (status = SERVICE_UNAVAILABLE, description = "the engine is down or busy", body = ErrorBody),
+        (status = GATEWAY_TIMEOUT, description = "the engine took too long", body = ErrorBody),
+    ),
+)]
+pub async fn generate(State(state): State<AppState>, Json(request): Json<GenerateRequest>) -> Result<Response> {
+    let asked_at = Instant::now();
+    let framing = if request.streams() { Framing::Line } else { Framing::Whole };
+    let question = request.into_question()?;
+    let (model, parameters, output) = (question.model, question.parameters, question.output);
+    let opening = match question.prompt {
+        GeneratePrompt::Load => return load(state, model, framing, asked_at).await,
+        GeneratePrompt::Raw(text) => open_text(state, model, text, parameters, output),
+        GeneratePrompt::Messages(messages) => {
+            open(state, Question { model, messages, parameters, output }, Trim::Never)
+        }
+    };
+    respond(located(opening, "prompt", "format"), framing, asked_at, |_| Kind::Generate).await
+}
+
+/// Counting tokens takes the model, so that is how it is loaded.
+async fn load(state: AppState, model: Option<String>, framing: Framing, asked_at: Instant) -> Result<Response> {
+    let model = model_or_default(&state, model).await?;
+    state.engine.measure(&model, &[PromptMessage::new(Role::User, "")]).await?;
+    let loaded = Reply::new(Kind::Generate, model, asked_at).loaded(framing);
+    Ok(match framing {
+        Framing::Line => lines(stream::iter([loaded])),
+        Framing::Whole | Framing::Event => json(loaded),
+    })
+}
