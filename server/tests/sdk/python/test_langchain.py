@@ -85,7 +85,8 @@ class Functions(unittest.TestCase):
             question = HumanMessage("What time is it?")
             asked = model.bind_tools([now], tool_choice="now", parallel_tool_calls=False).invoke([question])
             (call,) = asked.tool_calls
-            self.assertEqual((call["name"], list(call["args"])), ("now", ["zone"]))
+            self.assertEqual(call["name"], "now")
+            self.assertIn(call["args"]["zone"], ["UTC", "CET"])
             result = ToolMessage(now.invoke(call["args"]), tool_call_id=call["id"])
             # A model this small may have nothing to say to it.
             self.assertGreater(model.invoke([question, asked, result]).usage_metadata["output_tokens"], 0)
