@@ -21,6 +21,7 @@ export FLOTILLA_BIN
 
 part 'Rust' with_desktop cargo test --locked --workspace
 part 'Rust, the API on PostgreSQL' scripts/with-postgres.sh cargo test --locked --workspace --test api
+part 'Rust, replicas on PostgreSQL' scripts/with-postgres.sh cargo test --locked --workspace --test process takeover
 part 'UI' npm --prefix src-ui test
 part 'UI in a browser' npm --prefix src-ui run e2e
 part 'openai for Python' sdk_python test_openai.py

@@ -56,6 +56,17 @@ impl Connection {
         Ok(list.data.into_iter().next().context("the server has no model: install one first")?.id)
     }
 
+    /// The events of a stream behind the one with the number `last_seen`.
+    pub async fn follow(&mut self, path: &str, last_seen: usize) -> anyhow::Result<Response<Incoming>> {
+        let request = Request::get(self.endpoint.path(path))
+            .header(HOST, self.endpoint.address.to_string())
+            .header("last-event-id", last_seen)
+            .body(Full::new(Bytes::new()))?;
+        let response = self.send(request).await?;
+        ensure!(response.status() == StatusCode::OK, "{path} answered {}", response.status());
+        Ok(response)
+    }
+
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> anyhow::Result<T> {
         let path = self.endpoint.path(path);
         let request =

@@ -22,6 +22,11 @@ impl Endpoint {
         Self { address, prefix: "/v1".to_owned() }
     }
 
+    /// The same server's own API.
+    pub fn own(&self) -> Self {
+        Self { prefix: "/api".to_owned(), ..self.clone() }
+    }
+
     pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
     }

@@ -4,7 +4,7 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`]
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`]; [`kills`] looks for what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
@@ -15,6 +15,7 @@ mod decode;
 mod delay;
 mod endpoint;
 mod idle;
+mod kills;
 mod llama;
 mod load;
 mod machine;
@@ -33,6 +34,7 @@ use clap::{Args, Parser, Subcommand};
 use flotilla_engine::protocol::LoadOptions;
 
 use crate::{
+    kills::KillArgs,
     load::LoadArgs,
     server_process::{Placement, ServerProcess},
     table::Table,
@@ -62,6 +64,9 @@ enum Command {
     Idle,
     /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
     Load(LoadArgs),
+    /// Kill engines, and servers that share a PostgreSQL, under running answers, and look for characters that are lost or
+    /// doubled. It is not part of `all`.
+    Kills(KillArgs),
 }
 
 /// What is measured.
@@ -143,6 +148,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Idle => idle::measure(setup)?.print()?,
         Command::Load(args) => load::measure(args)?.print()?,
+        Command::Kills(args) => kills::measure(setup, args)?.print()?,
     }
     Table::print_line(&machine::describe(before))
 }

@@ -81,6 +81,17 @@ impl ServerProcess {
         Endpoint::of_server(self.address)
     }
 
+    /// The process that runs the model, if there is one now: the server's only child.
+    pub fn engine(&self) -> Option<i32> {
+        let server = self.child.id().to_string();
+        fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+            // The parent is the second field behind the name, which stands in brackets.
+            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+            (parent == server).then(|| process.file_name().to_str()?.parse().ok())?
+        })
+    }
+
     /// From the start of the process to its line that says it listens.
     pub fn start_up(&self) -> Duration {
         self.start_up

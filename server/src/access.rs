@@ -3,10 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method,
         header::{AUTHORIZATION, HOST, ORIGIN, RETRY_AFTER},
+        request::Parts,
         uri::Authority,
     },
     middleware::Next,
@@ -17,6 +18,7 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 use crate::{
     config::{Config, Secret},
     error::{Error, Result},
+    state::AppState,
 };
 
 /// What answers without a token: a probe has none, and what no route names is a file of the UI, which must load before
@@ -37,6 +39,28 @@ pub async fn check(State(config): State<Arc<Config>>, request: Request, next: Ne
         check_token(headers, token)?;
     }
     Ok(next.run(request).await)
+}
+
+/// Proof that the caller may change which models there are and which are in memory. A handler that does so takes this.
+pub struct ModelChanges;
+
+impl FromRequestParts<AppState> for ModelChanges {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self> {
+        if may_change_models(&state.config) {
+            return Ok(Self);
+        }
+        Err(Error::forbidden(
+            "models cannot be changed on this server, because everybody may call it; see ACCESS_TOKEN and ALLOW_MODEL_CHANGES",
+        ))
+    }
+}
+
+/// Whether those who may call may also change models. Until there are accounts, whoever has the token may, and whoever
+/// sits at this computer.
+pub fn may_change_models(config: &Config) -> bool {
+    config.allow_model_changes || config.access_token.is_some() || config.listen_addr.ip().is_loopback()
 }
 
 /// What browsers are told about calls from pages elsewhere: off for everyone but ALLOWED_ORIGINS. OpenAI's SDKs send

@@ -6,6 +6,7 @@
 
 mod collected;
 pub mod context;
+mod continuation;
 pub mod parameters;
 pub mod run;
 mod schema;
@@ -18,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::{collected::Collected, context::ContextReport, parameters::Parameters, schema::check_schema};
 use crate::{
     engine::{
-        self, ChatRequest, ChatStream, CompletionRequest, EmbedRequest, EmbedText, Embeddings, EngineError, Model,
-        Output, PromptMessage, with_timeouts,
+        self, ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, EngineError, Model, Output, Prompt,
+        with_timeouts,
     },
     error::{Error, Result},
     state::AppState,
@@ -37,50 +38,142 @@ pub struct Answer {
 /// How the context is kept within the model's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trim {
-    /// Leave out the oldest messages and report it.
+    /// Leave out the oldest messages of a conversation and report it.
     Oldest,
     /// Send all, and fail with `context_length_exceeded` when it does not fit.
     Never,
 }
 
-/// Start an answer to `messages`. Dropping its stream cancels it. No part of it has been waited for yet.
-pub async fn answer(
-    state: &AppState,
-    model: Option<&str>,
-    messages: Vec<PromptMessage>,
-    parameters: Parameters,
-    output: Output,
-    trim: Trim,
-) -> Result<Answer> {
-    let model = admit(state, model).await?;
-    let cancel = CancellationToken::new();
-    let request = ChatRequest { model: model.clone(), messages, parameters, output, cancel: cancel.clone() };
-    begin(state, model, cancel, start(state, request, trim)).await
+/// What is asked, whoever asks.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// `None` asks the default model.
+    pub model: Option<String>,
+    pub prompt: Prompt,
+    pub parameters: Parameters,
+    pub output: Output,
+    /// Where the draws begin when the parameters name no seed; `None` begins each answer elsewhere.
+    pub seed: Option<u32>,
 }
 
-/// Go on writing `text`, which is never shortened. The rest is as with [`answer`].
-pub async fn complete(
+impl Question {
+    pub fn new(model: Option<String>, prompt: impl Into<Prompt>, parameters: Parameters, output: Output) -> Self {
+        Self { model, prompt: prompt.into(), parameters, output, seed: None }
+    }
+
+    /// The same for the answer number `index` of several to one prompt: they differ because each has a seed of its own.
+    #[must_use]
+    pub fn for_choice(&self, index: u32) -> Self {
+        let seed = self.parameters.seed.map(|seed| seed.wrapping_add(index));
+        Self { parameters: Parameters { seed, ..self.parameters.clone() }, ..self.clone() }
+    }
+
+    /// The request to the engine of `model`.
+    fn into_request(self, model: String) -> ChatRequest {
+        let request = ChatRequest::new(model, self.prompt, self.parameters);
+        let default_seed = self.seed.unwrap_or(request.default_seed);
+        ChatRequest { output: self.output, default_seed, ..request }
+    }
+}
+
+/// How often a request is made to an engine that dies of it, or beside it, before it has said a word.
+const TRIES: u32 = 3;
+
+/// Start an answer. Dropping its stream cancels it. No part of it has been waited for yet.
+pub async fn answer(state: &AppState, question: Question, trim: Trim) -> Result<Answer> {
+    if state.shutdown.is_draining() {
+        return Err(Error::draining());
+    }
+    begin(state, question, trim).await
+}
+
+/// The same, also while the server drains: for answers that were asked for before.
+async fn begin(state: &AppState, question: Question, trim: Trim) -> Result<Answer> {
+    let model = model_or_default(state, question.model.clone()).await?;
+    let asked = Instant::now();
+    let limit = state.config.first_token_timeout();
+    let (context, request, stream) =
+        match tokio::time::timeout(limit, start(state, question.into_request(model), trim)).await {
+            Ok(started) => started?,
+            Err(_) => return Err(EngineError::Timeout.into()),
+        };
+    let first = limit.saturating_sub(asked.elapsed());
+    let stream = with_timeouts(stream, first, state.config.token_timeout());
+    let (model, cancel) = (request.model.clone(), request.cancel.clone());
+    let stream = continuation::unbroken(state.clone(), request, stream);
+    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
+}
+
+/// Go on with an answer that another server has begun: `context` says which part of the messages its model was told.
+fn resume(
     state: &AppState,
-    model: Option<&str>,
-    text: String,
-    parameters: Parameters,
-    output: Output,
-) -> Result<Answer> {
-    let model = admit(state, model).await?;
-    let cancel = CancellationToken::new();
-    let request = CompletionRequest { model: model.clone(), text, parameters, output, cancel: cancel.clone() };
-    let starting = async { Ok((ContextReport::default(), state.engine.complete(request).await?)) };
-    begin(state, model, cancel, starting).await
+    question: Question,
+    model: String,
+    context: ContextReport,
+    so_far: continuation::SoFar,
+) -> Answer {
+    let mut request = question.into_request(model.clone());
+    if let Prompt::Messages(messages) = &mut request.prompt {
+        *messages = context::newest(messages, context.messages_sent as usize);
+    }
+    let cancel = request.cancel.clone();
+    let stream = continuation::adopted(state.clone(), request, so_far);
+    Answer { context, stream: state.metrics.observe(&model, Instant::now(), stream), model, cancel }
+}
+
+/// Ask the engine. The request comes back as it was sent, with the part of the messages that fits.
+async fn start(
+    state: &AppState,
+    request: ChatRequest,
+    trim: Trim,
+) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
+    let mut tries = 1;
+    loop {
+        match fit_and_ask(state, request.clone(), trim).await {
+            Err(EngineError::Interrupted) if tries < TRIES => tries += 1,
+            started => return started,
+        }
+    }
+}
+
+async fn fit_and_ask(
+    state: &AppState,
+    mut request: ChatRequest,
+    trim: Trim,
+) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
+    let engine = state.engine.as_ref();
+    let messages = match &request.prompt {
+        Prompt::Messages(messages) if trim == Trim::Oldest => messages.clone(),
+        prompt => {
+            let report = ContextReport::untrimmed(prompt.messages());
+            let stream = engine.chat(request.clone()).await?;
+            return Ok((report, request, stream));
+        }
+    };
+    let (max_messages, reply_tokens) = (state.config.max_context_messages, request.parameters.max_tokens);
+    let (mut kept, mut report) = context::fit(engine, &request.model, &messages, max_messages, reply_tokens).await?;
+    loop {
+        request.prompt = kept.clone().into();
+        match engine.chat(request.clone()).await {
+            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
+                report = context::report(&messages, &kept, max_messages, report.context_length);
+            }
+            started => return Ok((report, request, started?)),
+        }
+    }
 }
 
 /// Vectors of texts, and the model that made them.
 pub async fn embed(
     state: &AppState,
-    model: Option<&str>,
+    model: Option<String>,
     texts: Vec<EmbedText>,
     truncate: bool,
 ) -> Result<(String, Embeddings)> {
-    let model = admit(state, model).await?;
+    if state.shutdown.is_draining() {
+        return Err(Error::draining());
+    }
+    let model = model_or_default(state, model).await?;
     let request = EmbedRequest { model: model.clone(), texts, truncate };
     match tokio::time::timeout(state.config.first_token_timeout(), state.engine.embed(request)).await {
         Ok(embeddings) => Ok((model, embeddings?)),
@@ -88,55 +181,11 @@ pub async fn embed(
     }
 }
 
-/// The model that is asked, if the server still takes requests.
-async fn admit(state: &AppState, model: Option<&str>) -> Result<String> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
-    model_or_default(state, model.map(str::to_owned)).await
-}
-
 /// The model that a request names, or the default one.
 pub async fn model_or_default(state: &AppState, model: Option<String>) -> Result<String> {
     match model {
         Some(model) => Ok(model),
         None => Ok(default_model(state).await?.id),
-    }
-}
-
-/// The time limits and the counting that every answer has.
-async fn begin(
-    state: &AppState,
-    model: String,
-    cancel: CancellationToken,
-    starting: impl Future<Output = Result<(ContextReport, ChatStream), EngineError>>,
-) -> Result<Answer> {
-    let asked = Instant::now();
-    let (context, stream) = match tokio::time::timeout(state.config.first_token_timeout(), starting).await {
-        Ok(started) => started?,
-        Err(_) => return Err(EngineError::Timeout.into()),
-    };
-    let first = state.config.first_token_timeout().saturating_sub(asked.elapsed());
-    let stream = with_timeouts(stream, first, state.config.token_timeout());
-    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
-}
-
-async fn start(state: &AppState, request: ChatRequest, trim: Trim) -> Result<(ContextReport, ChatStream), EngineError> {
-    let engine = state.engine.as_ref();
-    if trim == Trim::Never {
-        let report = ContextReport::untrimmed(&request.messages);
-        return Ok((report, engine.chat(request).await?));
-    }
-    let max_messages = state.config.max_context_messages;
-    let (messages, reply_tokens) = (&request.messages, request.parameters.max_tokens);
-    let (mut kept, mut report) = context::fit(engine, &request.model, messages, max_messages, reply_tokens).await?;
-    loop {
-        match engine.chat(ChatRequest { messages: kept.clone(), ..request.clone() }).await {
-            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
-                report = context::report(messages, &kept, max_messages, report.context_length);
-            }
-            started => return Ok((report, started?)),
-        }
     }
 }
 

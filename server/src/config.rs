@@ -14,17 +14,12 @@ pub struct Config {
     #[arg(long, env, default_value = "127.0.0.1:8000")]
     pub listen_addr: SocketAddr,
 
-    /// Folder of the embedded database and the models; by default the user's data folder.
-    #[arg(long, env)]
-    data_dir: Option<PathBuf>,
-
     /// `sqlite://…` or `postgres://…`; by default an SQLite file in DATA_DIR.
     #[arg(long, env, hide_env_values = true)]
     database_url: Option<Secret>,
 
-    /// Folder with GGUF files as `<name>/<tag>.gguf`; by default `models` in DATA_DIR.
-    #[arg(long, env)]
-    models_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub models: ModelSettings,
 
     /// Model that answers when a request names none; by default the engine's first.
     #[arg(long, env)]
@@ -66,6 +61,11 @@ pub struct Config {
     #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
 
+    /// Seconds after its last answer until the own engine takes a model out of memory; the next chat with it loads it again.
+    /// 0 is at once, -1 never.
+    #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    keep_alive: i64,
+
     /// Requests that may wait for a slot of the own engine; one more is refused with 503.
     #[arg(long, env, default_value_t = 64)]
     pub max_queue: usize,
@@ -87,6 +87,11 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true)]
     pub access_token: Option<Secret>,
 
+    /// Let everybody who may call pull, load, unload and delete models. Without it that takes an ACCESS_TOKEN, or a server on
+    /// a loopback address.
+    #[arg(long, env)]
+    pub allow_model_changes: bool,
+
     /// Names that a server on a loopback address answers to besides localhost.
     #[arg(long, env, value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
@@ -103,13 +108,40 @@ pub struct Config {
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
 
-    /// Seconds that running answers get to finish after SIGTERM.
+    /// Seconds between SIGTERM, from which `/readyz` says no, and the refusal of new requests: the time that a load
+    /// balancer takes to look. 0 where it is told in another way, as in Kubernetes.
+    #[arg(long, env, default_value_t = 0)]
+    drain_delay: u64,
+
+    /// Seconds that running answers get to finish after that. Those that do not are handed over to another server on the
+    /// same database, or go on after the restart.
     #[arg(long, env, default_value_t = 30)]
     pub drain_timeout: u64,
 
     /// How log lines look.
     #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// Where models are kept and where they come from: what `flotilla serve` and `flotilla pull` have in common.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct ModelSettings {
+    /// Folder of the embedded database and the models; by default the user's data folder.
+    #[arg(long, env)]
+    data_dir: Option<PathBuf>,
+
+    /// Folder with GGUF files as `<name>/<tag>.gguf`; by default `models` in DATA_DIR.
+    #[arg(long, env)]
+    models_dir: Option<PathBuf>,
+
+    /// Where models of the Ollama library are pulled from: the library itself or a mirror.
+    #[arg(long, env, default_value = "https://registry.ollama.ai")]
+    pub ollama_registry_url: String,
+
+    /// Where models whose name begins with `hf.co/` are pulled from.
+    #[arg(long, env, default_value = "https://huggingface.co")]
+    pub hugging_face_url: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -131,18 +163,21 @@ impl Config {
     }
 
     pub fn data_dir(&self) -> anyhow::Result<PathBuf> {
-        if let Some(folder) = &self.data_dir {
-            return Ok(folder.clone());
-        }
-        let user = directories::ProjectDirs::from("", "", "flotilla").context("no home folder: set DATA_DIR")?;
-        Ok(user.data_dir().to_owned())
+        self.models.data_dir()
     }
 
     pub fn models_dir(&self) -> anyhow::Result<PathBuf> {
-        match &self.models_dir {
-            Some(folder) => Ok(folder.clone()),
-            None => Ok(self.data_dir()?.join("models")),
-        }
+        self.models.models_dir()
+    }
+
+    /// Whether this server runs models itself, instead of standing in front of another one.
+    pub fn runs_models(&self) -> bool {
+        self.ollama_url.is_none() && self.openai_base_url.is_none() && self.script.is_none()
+    }
+
+    /// How long a model that nobody uses stays in memory; `None` is for ever.
+    pub fn keep_alive(&self) -> Option<Duration> {
+        u64::try_from(self.keep_alive).ok().map(Duration::from_secs)
     }
 
     pub fn database_url(&self) -> anyhow::Result<Secret> {
@@ -169,8 +204,29 @@ impl Config {
         Duration::from_secs(self.header_timeout)
     }
 
+    pub fn drain_delay(&self) -> Duration {
+        Duration::from_secs(self.drain_delay)
+    }
+
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_timeout)
+    }
+}
+
+impl ModelSettings {
+    pub fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &self.data_dir {
+            return Ok(folder.clone());
+        }
+        let user = directories::ProjectDirs::from("", "", "flotilla").context("no home folder: set DATA_DIR")?;
+        Ok(user.data_dir().to_owned())
+    }
+
+    pub fn models_dir(&self) -> anyhow::Result<PathBuf> {
+        match &self.models_dir {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(self.data_dir()?.join("models")),
+        }
     }
 }
 

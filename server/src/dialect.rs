@@ -22,11 +22,7 @@ use axum::{
 };
 
 pub use self::tools::{FunctionDefinition, ToolDefinition};
-use crate::{
-    chat::Parameters,
-    engine::{Output, PromptMessage},
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 
 /// More than any conversation that fits a context, and few enough to look at one by one.
 const MAX_MESSAGES: usize = 512;
@@ -82,16 +78,6 @@ impl Dialect {
             _ => Self::Own,
         }
     }
-}
-
-/// What the engine is asked, whichever dialect it was asked in.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// Without one, the server's default model answers.
-    pub model: Option<String>,
-    pub messages: Vec<PromptMessage>,
-    pub parameters: Parameters,
-    pub output: Output,
 }
 
 /// One text or several: how both dialects take `stop`, among others.

@@ -9,13 +9,13 @@ mod scripted;
 mod timeout;
 mod upstream;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 pub use flotilla_engine::protocol::{
-    EmbedText, FinishReason, Function, Output, PromptMessage, Role, Schema, Timings, TokenLogprob, ToolCall,
-    ToolChoice, Tools, Usage,
+    EmbedText, FinishReason, Function, Output, Piece, Prompt, PromptMessage, Role, Schema, Timings, TokenLogprob,
+    ToolCall, ToolChoice, Tools, Usage,
 };
 use futures::stream::BoxStream;
 use serde::Serialize;
@@ -48,16 +48,25 @@ pub trait Engine: Send + Sync {
     /// Start an answer. Dropping the stream cancels it.
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
 
-    /// Go on writing a text, without a chat template. Dropping the stream cancels it.
-    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
-        let _ = request;
-        Err(EngineError::Unsupported("completions"))
-    }
-
     /// Make one vector of each text.
     async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
         let _ = request;
         Err(EngineError::Unsupported("embeddings"))
+    }
+
+    /// Bring a model into memory, and wait until it is there.
+    async fn load(&self, _model: &str) -> Result<(), EngineError> {
+        Err(EngineError::KeptElsewhere)
+    }
+
+    /// Take a model out of memory, unless it is answering.
+    async fn unload(&self, _model: &str) -> Result<(), EngineError> {
+        Err(EngineError::KeptElsewhere)
+    }
+
+    /// Delete an installed model, unless it is answering.
+    async fn delete(&self, _model: &str) -> Result<(), EngineError> {
+        Err(EngineError::KeptElsewhere)
     }
 
     /// Stop child processes, if there are any. After this, `chat` fails.
@@ -69,21 +78,54 @@ pub trait Engine: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct ChatRequest {
     pub model: String,
-    pub messages: Vec<PromptMessage>,
+    /// A conversation, or a text that is continued without a chat template.
+    pub prompt: Prompt,
     pub parameters: Parameters,
     pub output: Output,
+    /// Where the draws begin when the parameters name no seed. It makes an answer that is asked for again the same answer,
+    /// on engines that tell their tokens; others draw by themselves.
+    pub default_seed: u32,
+    /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer. Calls of
+    /// functions that stand behind its text come once more.
+    pub answer_so_far: Piece,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
     pub cancel: CancellationToken,
 }
 
-/// A text that is to be continued; what [`ChatRequest`] is for a conversation.
-#[derive(Clone, Debug)]
-pub struct CompletionRequest {
-    pub model: String,
-    pub text: String,
-    pub parameters: Parameters,
-    pub output: Output,
-    pub cancel: CancellationToken,
+impl ChatRequest {
+    /// A new answer.
+    pub fn new(model: impl Into<String>, prompt: impl Into<Prompt>, parameters: Parameters) -> Self {
+        Self {
+            model: model.into(),
+            prompt: prompt.into(),
+            parameters,
+            output: Output::default(),
+            default_seed: seed_of(Uuid::now_v7()),
+            answer_so_far: Piece::default(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// The prompt for an engine that goes on at the end of a text, or in the middle of a last message of the assistant.
+    fn prompt_and_answer(&self) -> Cow<'_, Prompt> {
+        if self.answer_so_far.is_empty() {
+            return Cow::Borrowed(&self.prompt);
+        }
+        let (mut prompt, answer) = (self.prompt.clone(), &self.answer_so_far.text);
+        match &mut prompt {
+            Prompt::Text(text) => text.push_str(answer),
+            Prompt::Messages(messages) => match messages.last_mut() {
+                Some(last) if last.role == Role::Assistant => last.content.push_str(answer),
+                _ => messages.push(PromptMessage::new(Role::Assistant, answer)),
+            },
+        }
+        Cow::Owned(prompt)
+    }
+}
+
+/// The seed of an answer with this id: a version 7's last bits are random, and whoever knows the id knows the seed.
+pub fn seed_of(id: Uuid) -> u32 {
+    id.as_u128() as u32
 }
 
 /// Texts of which vectors are to be made.
@@ -107,7 +149,7 @@ pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
-    Text(String),
+    Text(Piece),
     /// The tokens of the text that comes next, where log probabilities were asked for.
     Logprobs(Vec<TokenLogprob>),
     /// A whole call of a function.
@@ -150,16 +192,32 @@ pub struct Model {
     pub parameters: Option<u64>,
     /// Tokens that one chat may hold.
     pub context_length: Option<u32>,
+    /// What it was made for, as far as its file tells; empty where that is not known.
+    pub capabilities: Vec<Capability>,
     /// The architecture, for example `llama`.
     pub family: Option<String>,
-    /// Whether it can call functions; left out where only trying tells.
-    pub calls_tools: Option<bool>,
     /// When its file was last written.
     pub modified_at: Option<DateTime<Utc>>,
     /// Whether it is in memory now.
     pub loaded: bool,
+    /// When it leaves the memory if nobody asks for it; left out where that is never or not known.
+    pub unloads_at: Option<DateTime<Utc>>,
     /// One sentence on what the model is good for.
     pub description: Option<String>,
+}
+
+/// What a model was made for, under Ollama's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Capability {
+    /// It writes text.
+    Completion,
+    /// It makes vectors of texts.
+    Embedding,
+    /// It calls functions that its chat template tells it of.
+    Tools,
+    /// Its chat template has a place for thoughts before the answer.
+    Thinking,
 }
 
 /// The model that `name` means: without a tag it may mean `:latest`.
@@ -192,6 +250,10 @@ pub enum EngineError {
     ContextLengthExceeded,
     #[error("{0}")]
     InvalidRequest(String),
+    #[error("model '{0}' is answering; try again when its answers have ended")]
+    InUse(String),
+    #[error("the models of this server are kept by another one that it runs in front of; change them there")]
+    KeptElsewhere,
     /// The schema that the answer was to follow cannot be enforced; says why.
     #[error("the schema cannot be used: {0}")]
     UnusableSchema(String),

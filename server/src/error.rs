@@ -9,7 +9,7 @@ use axum::{
 };
 use sea_orm::{DbErr, SqlErr};
 
-use crate::engine::EngineError;
+use crate::{engine::EngineError, models::NameError};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -80,6 +80,11 @@ impl Error {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
+    /// 502: a model could not be pulled.
+    pub fn pull_failed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "pull_failed", message)
+    }
+
     /// 503 while the server shuts down.
     pub fn draining() -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down");
@@ -117,6 +122,7 @@ impl From<EngineError> for Error {
                 param: Some("messages".to_owned()),
                 ..Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
             },
+            EngineError::InUse(_) | EngineError::KeptElsewhere => Self::conflict(message),
             EngineError::InvalidRequest(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", message),
             EngineError::UnusableSchema(_) => Self::new(StatusCode::BAD_REQUEST, INVALID_SCHEMA, message),
             EngineError::UnusableTools(_) => Self::invalid("tools", message),
@@ -128,6 +134,12 @@ impl From<EngineError> for Error {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "engine_failed", message)
             }
         }
+    }
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Self {
+        Self::invalid("model", format!("model: {error}"))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Flotilla's server: chats with language models over HTTP.
 //!
 //! A turn goes through [`routes`] (extract, call, respond) → [`chat`] (what the model is told, and the run that writes
-//! the answer) → [`engine`] (who answers). [`store`] keeps conversations; [`dialect`] knows how each kind of client
-//! wants its bytes; [`access`] who may call; [`config`] every setting.
+//! the answer) → [`engine`] (who answers). [`models`] brings models here; [`store`] keeps conversations and jobs;
+//! [`dialect`] knows how each kind of client wants its bytes; [`access`] who may call; [`config`] every setting.
 //!
 //! Invariants: nothing below `routes` knows a dialect, nothing below `chat` knows a conversation, only `config` reads
 //! the environment, and an answer belongs to its run and not to the connection that shows it.
 
 pub mod access;
+mod backoff;
 pub mod chat;
 pub mod config;
 pub mod dialect;
@@ -32,10 +33,18 @@ pub fn app(state: AppState) -> Router {
     routes::router(state)
 }
 
-/// Answer on `listener` until `stop` resolves and the running answers have ended or were kept.
+/// Answer on `listener` until `stop` resolves and the running answers have ended or were handed over.
 pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Output = ()>) {
-    chat::run::recover_abandoned(&state).await;
+    // Before the first request, so that whoever comes back to an answer finds it being written.
+    chat::run::adopt_abandoned(&state).await;
     let leases = tokio::spawn(chat::run::keep_leases(state.clone()));
-    listener::serve(listener, app(state.clone()), state, stop).await;
+    let downloads = tokio::spawn(models::jobs::adopt_abandoned(state.clone()));
+    let stop = async {
+        stop.await;
+        shutdown::announce(&state).await;
+    };
+    listener::serve(listener, app(state.clone()), state.clone(), stop).await;
     leases.abort();
+    downloads.abort();
+    state.jobs.interrupt_all().await;
 }

@@ -1,4 +1,6 @@
-//! The program: `flotilla serve`, and `flotilla engine`, which it starts by itself.
+//! The program: `flotilla serve`, `flotilla pull`, and `flotilla engine`, which the server starts by itself.
+
+mod pull;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,8 @@ struct Cli {
 enum Command {
     /// Serve models over HTTP.
     Serve(Box<Config>),
+    /// Install a model from the Ollama library, from Hugging Face or from a file.
+    Pull(pull::Pull),
     /// Run one model on stdin and stdout; the server starts this by itself.
     #[command(hide = true)]
     Engine,
@@ -27,6 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(config) => serve(*config),
+        Command::Pull(command) => pull::run(command),
         Command::Engine => engine::run_engine_process(),
     };
     match result {

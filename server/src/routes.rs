@@ -3,6 +3,7 @@
 mod common_errors;
 mod conversations;
 mod health;
+mod jobs;
 mod messages;
 mod models;
 mod ollama;
@@ -16,7 +17,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::Response,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -54,6 +55,13 @@ pub fn router(state: AppState) -> Router {
         .route("/api/runs/{id}/events", get(runs::events))
         .route("/api/runs/{id}/stop", post(runs::stop))
         .route("/api/models", get(models::list))
+        .route("/api/models/pull", post(models::pull))
+        .route("/api/models/{name}", delete(models::delete))
+        .route("/api/models/{name}/load", post(models::load))
+        .route("/api/models/{name}/unload", post(models::unload))
+        .route("/api/jobs", get(jobs::list))
+        .route("/api/jobs/{id}", get(jobs::show))
+        .route("/api/jobs/{id}/cancel", post(jobs::cancel))
         // Ollama's clients, and the callers of the original system.
         .route("/api/chat", post(ollama::chat::chat))
         .route("/api/generate", post(ollama::generate::generate))
@@ -63,6 +71,8 @@ pub fn router(state: AppState) -> Router {
         .route("/api/ps", get(ollama::models::ps))
         .route("/api/show", post(ollama::models::show))
         .route("/api/version", get(ollama::models::version))
+        .route("/api/pull", post(ollama::pull::pull))
+        .route("/api/delete", delete(ollama::pull::delete))
         // OpenAI's clients.
         .route("/v1/models", get(v1::models::models))
         .route("/v1/models/{*id}", get(v1::models::model))
@@ -166,6 +176,13 @@ fn known_method(method: &Method) -> &'static str {
         runs::events,
         runs::stop,
         models::list,
+        models::pull,
+        models::load,
+        models::unload,
+        models::delete,
+        jobs::list,
+        jobs::show,
+        jobs::cancel,
         ollama::chat::chat,
         ollama::generate::generate,
         ollama::embed::embed,
@@ -174,6 +191,8 @@ fn known_method(method: &Method) -> &'static str {
         ollama::models::ps,
         ollama::models::show,
         ollama::models::version,
+        ollama::pull::pull,
+        ollama::pull::delete,
         v1::models::models,
         v1::models::model,
         v1::chat_completions::chat_completions,

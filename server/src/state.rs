@@ -8,6 +8,7 @@ use crate::{
     chat::run::Runs,
     config::Config,
     engine::{self, Engine},
+    models::{Jobs, Registries},
     shutdown::Shutdown,
     store::Store,
     telemetry::Metrics,
@@ -21,6 +22,9 @@ pub struct AppState {
     pub store: Store,
     /// The answers that this server is writing.
     pub runs: Arc<Runs>,
+    pub registries: Registries,
+    /// The downloads that this server does.
+    pub jobs: Arc<Jobs>,
     pub metrics: Arc<Metrics>,
     pub shutdown: Shutdown,
 }
@@ -31,17 +35,21 @@ impl AppState {
         let url = config.database_url()?;
         let engine = engine::connect(&config).context("the engine cannot be set up")?;
         let store = Store::open(&url).await?;
-        Ok(Self::new(config, engine, store))
+        Self::new(config, engine, store)
     }
 
-    pub fn new(config: Config, engine: Arc<dyn Engine>, store: Store) -> Self {
-        Self {
+    /// # Errors
+    /// When a registry's address in the configuration is none.
+    pub fn new(config: Config, engine: Arc<dyn Engine>, store: Store) -> anyhow::Result<Self> {
+        Ok(Self {
+            registries: Registries::new(&config.models)?,
             config: Arc::new(config),
             engine,
             store,
             runs: Arc::default(),
+            jobs: Arc::default(),
             metrics: Arc::default(),
             shutdown: Shutdown::default(),
-        }
+        })
     }
 }

@@ -1,9 +1,10 @@
-//! What is kept: conversations, their messages as a tree, runs, and the journal of each run.
+//! What is kept: conversations, their messages as a tree, runs, the journal of each run, and jobs.
 //!
 //! One query code for SQLite and PostgreSQL; only full-text search ([`search`]) speaks each dialect by itself.
 //! Ids and times are made by the callers; the store keeps what it is given.
 
 pub mod conversation;
+pub mod job;
 pub mod journal;
 pub mod message;
 mod migrations;
@@ -24,7 +25,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
-pub use self::{conversation::Conversation, message::Message, run::Run, search::Match};
+pub use self::{conversation::Conversation, job::Job, message::Message, run::Run, search::Match};
 use crate::config::Secret;
 
 /// Connections that read at the same time.

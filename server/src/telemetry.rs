@@ -36,6 +36,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
+    answers_resumed: Family<ResumedLabels, Counter>,
     answers_in_flight: Gauge,
     answers_waiting: Gauge,
     time_to_first_token: Histogram,
@@ -59,6 +60,29 @@ struct AnswerLabels {
     outcome: &'static str,
 }
 
+/// Whose death an answer has survived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Engine,
+    Server,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResumedLabels {
+    cause: &'static str,
+}
+
+impl From<Cause> for ResumedLabels {
+    fn from(cause: Cause) -> Self {
+        Self {
+            cause: match cause {
+                Cause::Engine => "engine",
+                Cause::Server => "server",
+            },
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TokenLabels {
     model: String,
@@ -73,6 +97,13 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests by route and status", requests.clone());
         let answers = Family::default();
         registry.register("answers", "Ended answers by model and outcome", answers.clone());
+        let answers_resumed: Family<ResumedLabels, Counter> = Family::default();
+        // A series that is there from the start, so that its first count is seen as one.
+        for cause in [Cause::Engine, Cause::Server] {
+            drop(answers_resumed.get_or_create(&cause.into()));
+        }
+        let help = "Answers that went on after their engine, or the server that wrote them, had died";
+        registry.register("answers_resumed", help, answers_resumed.clone());
         let answers_in_flight = Gauge::default();
         registry.register("answers_in_flight", "Answers being written now", answers_in_flight.clone());
         let answers_waiting = Gauge::default();
@@ -95,6 +126,7 @@ impl Default for Metrics {
             registry,
             requests,
             answers,
+            answers_resumed,
             answers_in_flight,
             answers_waiting,
             time_to_first_token,
@@ -118,6 +150,10 @@ impl Metrics {
     pub fn count_request(&self, method: &str, route: &str, status: u16) {
         let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
         self.requests.get_or_create(&labels).inc();
+    }
+
+    pub fn count_resumed(&self, cause: Cause) {
+        self.answers_resumed.get_or_create(&cause.into()).inc();
     }
 
     /// The same stream, counted. `asked` is when the request came.

@@ -4,7 +4,7 @@ use flotilla::{AppState, Config};
 
 use crate::loopback::{Bound, Loopback};
 
-/// Seconds that a running answer gets after the window was closed; then what there is of it is kept.
+/// Seconds that a running answer gets after the window was closed; then it goes on when the window is opened again.
 const DRAIN_TIMEOUT: u64 = 1;
 
 /// Start the server with the settings of the environment, closed to everyone but this app.

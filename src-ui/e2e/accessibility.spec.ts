@@ -1,7 +1,7 @@
-import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
 import { Api } from './api';
+import { expectNothingFound } from './axe';
 import { expect, test } from './fixtures';
 import { Server } from './server';
 
@@ -188,11 +188,4 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await server.stop();
     }
   });
-}
-
-async function expectNothingFound(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-    .analyze();
-  expect(violations.map(({ id: rule, nodes }) => ({ rule, at: nodes.map((node) => node.html) }))).toEqual([]);
 }

@@ -98,8 +98,10 @@ test('search finds a message, marks the words and jumps to it', async ({ page, a
   const first = await api.exchange(id, 'Tell me something about the quokka.');
   await api.exchange(id, 'And now about something else.', first);
   await page.goto('/');
+  await expect(chat.field).toBeVisible();
 
   await page.keyboard.press('Control+k');
+  await expect(page.getByRole('textbox', { name: 'Search chats' })).toBeFocused();
   await page.keyboard.type('quokka');
   const results = page.getByRole('navigation', { name: 'Chats' });
   await expect(results.locator('mark').first()).toHaveText(/quokka/i);

@@ -5,21 +5,23 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use crate::answer::AnswerText;
 use crate::grammar::Grammar;
 use crate::protocol::{Event, FinishReason, Sampling, Timings, TokenLogprob, Usage};
 use crate::sampling::TokenSampler;
-use crate::stop::{Scanned, StopScanner};
-use crate::text::Utf8Assembler;
-use crate::tools::{Said, ToolFormat, ToolScanner};
+use crate::tools::Said;
 
 /// A request that waits for a slot.
 pub struct Request {
     pub id: String,
-    pub prompt: Vec<LlamaToken>,
+    /// The prompt, and behind it the tokens of an answer that is continued; shorter than the context.
+    pub tokens: Vec<LlamaToken>,
+    pub prompt_tokens: usize,
+    /// What is known of the answer.
+    pub text: AnswerText,
     pub params: Sampling,
+    /// As far as the answer has come.
     pub grammar: Option<Grammar>,
-    /// How calls look in the answer, where there may be some.
-    pub tool_format: Option<ToolFormat>,
     /// How many alternatives are told with each token's log probability, if that is asked for.
     pub logprobs: Option<u32>,
     pub arrived: Instant,
@@ -32,10 +34,9 @@ pub struct Chat {
     pub pending: Vec<LlamaToken>,
     pub sampler: TokenSampler,
     pub logprobs: Option<u32>,
-    text: Utf8Assembler,
-    stop: StopScanner,
-    tools: Option<ToolScanner>,
-    max_tokens: u32,
+    text: AnswerText,
+    /// Tokens since the last text event.
+    unnamed: Vec<i32>,
     usage: Usage,
     arrived: Instant,
     started: Instant,
@@ -43,39 +44,42 @@ pub struct Chat {
 }
 
 impl Request {
-    /// The end of a request that never got a slot.
-    pub fn cancelled(self) -> Event {
+    /// The end of a request that never gets a slot: it was cancelled, or its answer had ended before.
+    pub fn end(self, finish_reason: FinishReason) -> Event {
         let queued = self.arrived.elapsed();
         Event::Done {
             id: self.id,
-            finish_reason: FinishReason::Cancelled,
-            usage: Usage { prompt_tokens: self.prompt.len() as u32, ..Usage::default() },
+            finish_reason,
+            usage: Usage {
+                prompt_tokens: self.prompt_tokens as u32,
+                cached_tokens: 0,
+                completion_tokens: self.text.tokens(),
+            },
             timings: Timings { queued_ms: milliseconds(queued), ..Timings::default() },
         }
     }
 }
 
 impl Chat {
-    /// `reused` tokens of the prompt are in the cache already. The prompt is shorter than `context_length`.
+    /// `reused` tokens of the request are in the cache already.
     pub fn start(mut request: Request, reused: usize, vocabulary_size: i32, context_length: u32) -> Self {
-        let prompt_tokens = request.prompt.len() as u32;
-        let room = context_length - prompt_tokens;
+        let (prompt, answer) = request.tokens.split_at(request.prompt_tokens);
+        let cached_tokens = reused.min(request.prompt_tokens) as u32;
         Self {
             sampler: TokenSampler::new(
                 &request.params,
                 request.grammar,
-                &request.prompt,
+                prompt,
+                answer,
                 vocabulary_size,
                 context_length,
             ),
             logprobs: request.logprobs,
-            pending: request.prompt.split_off(reused),
+            pending: request.tokens.split_off(reused),
             id: request.id,
-            text: Utf8Assembler::default(),
-            stop: StopScanner::new(request.params.stop),
-            tools: request.tool_format.map(ToolScanner::new),
-            max_tokens: request.params.max_tokens.map_or(room, |max| max.min(room)),
-            usage: Usage { prompt_tokens, cached_tokens: reused as u32, completion_tokens: 0 },
+            text: request.text,
+            unnamed: Vec::new(),
+            usage: Usage { prompt_tokens: request.prompt_tokens as u32, cached_tokens, completion_tokens: 0 },
             arrived: request.arrived,
             started: Instant::now(),
             first_token: None,
@@ -93,8 +97,6 @@ impl Chat {
     }
 
     /// Takes the token that was sampled. Returns why the answer ends here, if it does.
-    ///
-    /// The model's end-of-turn token counts as generated, as it does in llama.cpp's own server.
     pub fn accept(
         &mut self,
         token: LlamaToken,
@@ -103,42 +105,27 @@ impl Chat {
         events: &mut Vec<Event>,
     ) -> Option<FinishReason> {
         self.first_token.get_or_insert_with(Instant::now);
-        self.usage.completion_tokens += 1;
-        let vocab = model.vocab();
-        if vocab.is_eog(token) {
-            return Some(FinishReason::Stop);
-        }
+        self.unnamed.push(token.0);
         events.extend(logprob.map(|token| Event::Logprobs { id: self.id.clone(), tokens: vec![token] }));
-        let text = self.text.push(&vocab.token_to_piece(token, false, None));
-        match self.stop.push(&text) {
-            Scanned::Stopped(text) => {
-                self.push_text(text, events);
-                return Some(FinishReason::Stop);
-            }
-            Scanned::Text(text) => self.push_text(text, events),
+        let (said, ended) = self.text.push(token, &model.vocab());
+        self.push(said, events);
+        if ended.is_none() {
+            self.pending.push(token);
         }
-        if self.usage.completion_tokens >= self.max_tokens {
-            return Some(FinishReason::Length);
-        }
-        self.pending.push(token);
-        None
+        ended
     }
 
     /// Gives out the text that was held back, then the counts.
     pub fn finish(mut self, finish_reason: FinishReason, events: &mut Vec<Event>) {
-        let unfinished_character = std::mem::take(&mut self.text).finish();
-        let (Scanned::Text(text) | Scanned::Stopped(text)) = self.stop.push(&unfinished_character);
-        let held_back = self.stop.finish();
-        self.push_text(text + &held_back, events);
-        let unfinished_call = self.tools.as_mut().map(ToolScanner::finish);
-        self.push_said(unfinished_call.into_iter().flatten(), events);
+        let held_back = self.text.finish();
+        self.push(held_back, events);
 
         let ended = Instant::now();
         let first_token = self.first_token.unwrap_or(ended);
         events.push(Event::Done {
             id: self.id,
             finish_reason,
-            usage: self.usage,
+            usage: Usage { completion_tokens: self.text.tokens(), ..self.usage },
             timings: Timings {
                 queued_ms: milliseconds(self.started - self.arrived),
                 prefill_ms: milliseconds(first_token - self.started),
@@ -147,23 +134,11 @@ impl Chat {
         });
     }
 
-    fn push_text(&mut self, text: String, events: &mut Vec<Event>) {
-        if text.is_empty() {
-            return;
+    fn push(&mut self, said: Vec<Said>, events: &mut Vec<Event>) {
+        for said in said {
+            let tokens = if matches!(said, Said::Text(_)) { std::mem::take(&mut self.unnamed) } else { Vec::new() };
+            events.push(said.into_event(&self.id, tokens));
         }
-        let said = match &mut self.tools {
-            Some(scanner) => scanner.push(&text),
-            None => vec![Said::Text(text)],
-        };
-        self.push_said(said, events);
-    }
-
-    fn push_said(&self, said: impl IntoIterator<Item = Said>, events: &mut Vec<Event>) {
-        let id = || self.id.clone();
-        events.extend(said.into_iter().map(|said| match said {
-            Said::Text(text) => Event::Text { id: id(), text, tokens: self.usage.completion_tokens },
-            Said::Call { name, arguments } => Event::ToolCall { id: id(), name, arguments },
-        }));
     }
 }
 

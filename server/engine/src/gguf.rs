@@ -1,7 +1,8 @@
-//! Looks a GGUF file over before llama.cpp reads it.
+//! Looks a GGUF file over before llama.cpp reads it, and says what is in it.
 //!
 //! llama.cpp's own reader has had integer overflows on crafted headers (CVE-2025-53630, CVE-2026-27940), and it says little
 //! to the user about a download that was cut short. Every count and length here is checked against what is left of the file.
+//! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -33,25 +34,47 @@ impl From<io::Error> for GgufError {
     }
 }
 
-/// Walks through the whole header and checks that every tensor lies inside the file.
-pub fn check(path: &Path) -> Result<(), GgufError> {
+/// What a file says of its model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// For example `llama`.
+    pub architecture: String,
+    /// For example `Q4_K_M`; `None` for a mixture without a name.
+    pub quantization: Option<&'static str>,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Tokens that the model was trained for.
+    pub context_length: Option<u32>,
+    /// Whether it makes one vector of a text instead of more text.
+    pub is_embedding: bool,
+    /// The Jinja template that makes a prompt of a conversation.
+    pub chat_template: Option<String>,
+}
+
+/// Walks through the whole header, checks that every tensor lies inside the file, and returns what the header says.
+/// Reads no weights, so it takes milliseconds.
+pub fn read(path: &Path) -> Result<Metadata, GgufError> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(GgufError::NotGguf);
     }
-    check_header(BufReader::new(file), metadata.len())
+    read_header(BufReader::new(file), metadata.len())
 }
 
 const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
 const MAX_DIMENSIONS: u32 = 4;
+/// The format's limit for keys; names of tensors are much shorter.
+const MAX_NAME_BYTES: u64 = (1 << 16) - 1;
+/// The longest chat templates have some ten thousand bytes.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// A tensor's entry takes at least a name length, a dimension count, a type and an offset.
 const MIN_TENSOR_ENTRY: u64 = 8 + 4 + 4 + 8;
 /// A metadata entry takes at least a key length, a type and one byte of value.
 const MIN_METADATA_ENTRY: u64 = 8 + 4 + 1;
 
-fn check_header(reader: impl Read, file_len: u64) -> Result<(), GgufError> {
+fn read_header(reader: impl Read, file_len: u64) -> Result<Metadata, GgufError> {
     let mut header = Header { reader, position: 0, file_len };
 
     let magic = header.bytes::<4>().map_err(|error| match error {
@@ -68,14 +91,22 @@ fn check_header(reader: impl Read, file_len: u64) -> Result<(), GgufError> {
     let tensors = header.count(MIN_TENSOR_ENTRY)?;
     let entries = header.count(MIN_METADATA_ENTRY)?;
 
+    let mut metadata = Metadata::default();
     let mut alignment = DEFAULT_ALIGNMENT;
     for _ in 0..entries {
-        let key = header.string()?;
+        let key = header.name()?;
         let kind = header.u32()?;
-        if key == b"general.alignment" && kind == value_type::U32 {
-            alignment = u64::from(header.u32()?);
-        } else {
-            header.skip_value(kind)?;
+        // The architecture stands before the keys that begin with its name, as in every file that llama.cpp writes.
+        match key.strip_prefix(metadata.architecture.as_str()).unwrap_or(&key) {
+            "general.alignment" => alignment = header.number(kind)?.unwrap_or(0),
+            "general.architecture" => metadata.architecture = header.text(kind)?.unwrap_or_default(),
+            "general.file_type" => metadata.quantization = header.number(kind)?.and_then(quantization),
+            "tokenizer.chat_template" => metadata.chat_template = header.text(kind)?,
+            ".context_length" => {
+                metadata.context_length = header.number(kind)?.and_then(|length| length.try_into().ok());
+            }
+            ".pooling_type" => metadata.is_embedding = header.number(kind)?.is_some_and(|kind| kind != 0),
+            _ => header.skip_value(kind)?,
         }
     }
     if !alignment.is_power_of_two() {
@@ -84,13 +115,21 @@ fn check_header(reader: impl Read, file_len: u64) -> Result<(), GgufError> {
 
     let mut data_len = 0;
     for _ in 0..tensors {
-        data_len = data_len.max(header.tensor_end()?);
+        let tensor = header.tensor()?;
+        data_len = data_len.max(tensor.end);
+        metadata.parameters = metadata.parameters.saturating_add(tensor.elements);
     }
     let data_start = header.position.checked_next_multiple_of(alignment).ok_or(GgufError::Truncated)?;
     match data_start.checked_add(data_len) {
-        Some(end) if end <= file_len => Ok(()),
+        Some(end) if end <= file_len => Ok(metadata),
         _ => Err(GgufError::Truncated),
     }
+}
+
+struct Tensor {
+    elements: u64,
+    /// In bytes from the start of the tensor data.
+    end: u64,
 }
 
 /// The part of the file that has been read, and how much there is in all.
@@ -131,11 +170,40 @@ impl<R: Read> Header<R> {
         if skipped < len { Err(GgufError::Truncated) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<Vec<u8>, GgufError> {
-        let len = self.count(1)?;
+    fn string(&mut self, len: u64) -> Result<String, GgufError> {
         let mut bytes = Vec::new();
         self.position += self.reader.by_ref().take(len).read_to_end(&mut bytes)? as u64;
-        if (bytes.len() as u64) < len { Err(GgufError::Truncated) } else { Ok(bytes) }
+        if (bytes.len() as u64) < len {
+            return Err(GgufError::Truncated);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn name(&mut self) -> Result<String, GgufError> {
+        match self.count(1)? {
+            len if len <= MAX_NAME_BYTES => self.string(len),
+            _ => Err(GgufError::Damaged("a name in it is too long")),
+        }
+    }
+
+    /// The value if it is a string of a length that a text can have.
+    fn text(&mut self, kind: u32) -> Result<Option<String>, GgufError> {
+        if kind != value_type::STRING {
+            return self.skip_value(kind).map(|()| None);
+        }
+        match self.count(1)? {
+            len if len <= MAX_TEXT_BYTES => self.string(len).map(Some),
+            len => self.skip(len).map(|()| None),
+        }
+    }
+
+    /// The value if it is a whole number of 0 or more.
+    fn number(&mut self, kind: u32) -> Result<Option<u64>, GgufError> {
+        match kind {
+            value_type::U32 => Ok(Some(self.u32()?.into())),
+            value_type::U64 => self.u64().map(Some),
+            _ => self.skip_value(kind).map(|()| None),
+        }
     }
 
     fn skip_value(&mut self, kind: u32) -> Result<(), GgufError> {
@@ -159,9 +227,8 @@ impl<R: Read> Header<R> {
         }
     }
 
-    /// Where the next tensor ends, in bytes from the start of the tensor data.
-    fn tensor_end(&mut self) -> Result<u64, GgufError> {
-        self.string()?;
+    fn tensor(&mut self) -> Result<Tensor, GgufError> {
+        self.name()?;
         let dimensions = self.u32()?;
         if dimensions > MAX_DIMENSIONS {
             return Err(GgufError::Damaged("a tensor has too many dimensions"));
@@ -177,8 +244,49 @@ impl<R: Read> Header<R> {
             Some((block, bytes)) => elements.div_ceil(block).checked_mul(bytes),
             None => Some(0),
         };
-        (len.and_then(|len| offset.checked_add(len))).ok_or(GgufError::Damaged("a tensor is too large"))
+        let end = len.and_then(|len| offset.checked_add(len)).ok_or(GgufError::Damaged("a tensor is too large"))?;
+        Ok(Tensor { elements, end })
     }
+}
+
+/// The name of llama.cpp's `llama_ftype`, as people know it from file names.
+pub fn quantization(file_type: u64) -> Option<&'static str> {
+    Some(match file_type {
+        0 => "F32",
+        1 => "F16",
+        2 => "Q4_0",
+        3 => "Q4_1",
+        7 => "Q8_0",
+        8 => "Q5_0",
+        9 => "Q5_1",
+        10 => "Q2_K",
+        11 => "Q3_K_S",
+        12 => "Q3_K_M",
+        13 => "Q3_K_L",
+        14 => "Q4_K_S",
+        15 => "Q4_K_M",
+        16 => "Q5_K_S",
+        17 => "Q5_K_M",
+        18 => "Q6_K",
+        19 => "IQ2_XXS",
+        20 => "IQ2_XS",
+        21 => "Q2_K_S",
+        22 => "IQ3_XS",
+        23 => "IQ3_XXS",
+        24 => "IQ1_S",
+        25 => "IQ4_NL",
+        26 => "IQ3_S",
+        27 => "IQ3_M",
+        28 => "IQ2_S",
+        29 => "IQ2_M",
+        30 => "IQ4_XS",
+        31 => "IQ1_M",
+        32 => "BF16",
+        36 => "TQ1_0",
+        37 => "TQ2_0",
+        38 => "MXFP4",
+        _ => return None,
+    })
 }
 
 /// The types of metadata values, as numbered in the file.
@@ -188,6 +296,7 @@ mod value_type {
     pub const U32: u32 = 4;
     pub const STRING: u32 = 8;
     pub const ARRAY: u32 = 9;
+    pub const U64: u32 = 10;
 
     /// Bytes of one value of a type of fixed width.
     pub fn width(kind: u32) -> Result<u64, GgufError> {
@@ -269,13 +378,26 @@ mod tests {
         file
     }
 
-    fn check_bytes(file: &[u8]) -> Result<(), GgufError> {
-        check_header(file, file.len() as u64)
+    fn check_bytes(file: &[u8]) -> Result<Metadata, GgufError> {
+        read_header(file, file.len() as u64)
     }
 
     #[test]
     fn a_whole_file_passes() {
-        check_bytes(&small_file()).unwrap();
+        let metadata = check_bytes(&small_file()).unwrap();
+
+        assert_eq!((metadata.architecture.as_str(), metadata.parameters), ("llama", 8));
+        assert_eq!((metadata.context_length, metadata.is_embedding), (None, false));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_refused_without_being_read() {
+        let mut file = small_file();
+        let len = 1_u64 << 20;
+        file[24..32].copy_from_slice(&len.to_le_bytes());
+        file.resize(2 << 20, b'x');
+
+        assert!(matches!(check_bytes(&file), Err(GgufError::Damaged(_))));
     }
 
     #[test]

@@ -91,10 +91,21 @@ impl Grammar {
         candidates.apply_sampler(sampler);
         let token = candidates.selected_token().ok_or_else(|| anyhow::anyhow!("no token fits the grammar"))?;
         sampler.accept(token);
-        if !self.0.is_stopped() {
-            self.0.consume_token(token.0 as u32)?;
-        }
+        self.take(token.0)?;
         Ok(token)
+    }
+
+    /// Comes to where an answer is that another process has begun.
+    ///
+    /// # Errors
+    /// The answer was not held to this grammar.
+    pub fn follow(&mut self, answer: &[i32]) -> anyhow::Result<()> {
+        answer.iter().try_for_each(|&token| self.take(token))
+    }
+
+    fn take(&mut self, token: i32) -> anyhow::Result<()> {
+        // What ends an answer may come behind the end of its form.
+        if self.0.is_stopped() { Ok(()) } else { self.0.consume_token(token as u32) }
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Instant;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use crate::answer::{AnswerText, OfAnotherModel, Replayed};
 use crate::chat::Request;
 use crate::grammar::{Grammar, Grammars};
 use crate::prompt::{PromptEncoder, PromptError};
-use crate::protocol::{EmbedText, ErrorCode, Event, Output, Prompt, Sampling};
+use crate::protocol::{EmbedText, ErrorCode, Event, Output, Piece, Prompt, Sampling};
 use crate::sampling;
 use crate::tools::ToolFormat;
 
@@ -30,30 +31,43 @@ impl<'model> Intake<'model> {
         self.context_length
     }
 
-    /// What waits for a slot. `Err` is the answer to a request that cannot be met.
+    /// What waits for a slot, and what of the beginning of its answer has not been told. `Err` is the answer to a request
+    /// that cannot be met.
     pub fn request(
         &self,
         id: String,
         prompt: &Prompt,
+        so_far: &Piece,
         params: Sampling,
         output: &Output,
         arrived: Instant,
-    ) -> Result<Request, Event> {
+    ) -> Result<(Request, Replayed), Event> {
         let refuse = |code, message| Event::Error { id: id.clone(), code, message };
-        sampling::check(&params, output).map_err(|message| refuse(ErrorCode::InvalidRequest, message))?;
+        let invalid = |message| refuse(ErrorCode::InvalidRequest, message);
+        sampling::check(&params, output).map_err(invalid)?;
         let tool_format = self.encoder.tool_format().filter(|_| output.tools.is_some());
         if output.tools.is_some() && tool_format.is_none() {
             let message = "Tools are not supported by this model.".to_owned();
             return Err(refuse(ErrorCode::ToolsUnsupported, message));
         }
         let functions = output.tools.as_ref().map(|tools| tools.functions.as_slice()).unwrap_or_default();
-        let prompt =
-            (self.encoder.encode(prompt, functions, &self.model.vocab())).map_err(|error| refused(&id, &error))?;
-        if prompt.len() >= self.context_length as usize {
-            return Err(self.too_long(&id, "The prompt", prompt.len()));
+        let vocab = self.model.vocab();
+        let mut tokens = self.encoder.encode(prompt, functions, &vocab).map_err(|error| refused(&id, &error))?;
+        let prompt_tokens = tokens.len();
+        if prompt_tokens >= self.context_length as usize {
+            return Err(self.too_long(&id, "The prompt", prompt_tokens));
         }
-        let grammar = self.grammar(output, tool_format).map_err(|(code, reason)| refuse(code, reason))?;
-        Ok(Request { id, prompt, params, grammar, tool_format, logprobs: output.logprobs, arrived })
+        let room = self.context_length - prompt_tokens as u32;
+        let max_tokens = params.max_tokens.map_or(room, |max| max.min(room));
+        let mut text = AnswerText::new(params.stop.clone(), tool_format, max_tokens);
+        let replayed = text.replay(so_far, &vocab).map_err(|error| invalid(error.to_string()))?;
+        let mut grammar = self.grammar(output, tool_format).map_err(|(code, reason)| refuse(code, reason))?;
+        if let Some(grammar) = &mut grammar {
+            grammar.follow(&so_far.tokens).map_err(|_| invalid(OfAnotherModel.to_string()))?;
+        }
+        tokens.extend(so_far.tokens.iter().copied().map(LlamaToken));
+        let logprobs = output.logprobs;
+        Ok((Request { id, tokens, prompt_tokens, text, params, grammar, logprobs, arrived }, replayed))
     }
 
     /// How many tokens a prompt has.

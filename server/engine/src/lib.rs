@@ -11,9 +11,11 @@
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
 //! - [`pace`]: how many tokens of prompts a step may take
 //! - [`slots`]: where a new chat finds the longest part of its prompt already computed
-//! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`text`], [`stop`], [`tools`] are its parts
+//! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`answer`], [`text`], [`stop`], [`tools`] are
+//!   its parts
 //! - [`embedding`]: vectors of texts, made between two steps
 
+mod answer;
 mod chat;
 mod embedding;
 pub mod gguf;
@@ -34,3 +36,4 @@ mod text;
 mod tools;
 
 pub use process::run;
+pub use tools::calls_tools;

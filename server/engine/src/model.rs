@@ -62,7 +62,7 @@ pub fn system_info() -> String {
 
 /// Loads a model file after its header was checked.
 pub fn load(backend: &LlamaBackend, path: &Path) -> Result<LlamaModel, LoadError> {
-    gguf::check(path)?;
+    gguf::read(path)?;
     let model =
         LlamaModel::load_from_file(backend, path, &LlamaModelParams::default()).map_err(|_| LoadError::Unsupported)?;
     if model.n_ctx_train() == 0 || model.n_vocab() == 0 {
@@ -102,16 +102,15 @@ pub fn context_length(model: &LlamaModel, options: &LoadOptions) -> u32 {
     options.context_length.min(model.n_ctx_train())
 }
 
-pub fn facts(model: &LlamaModel, options: &LoadOptions, calls_tools: bool) -> ModelFacts {
+pub fn facts(model: &LlamaModel, options: &LoadOptions) -> ModelFacts {
     let metadata = |key| model.meta_val_str(key).ok();
     let file_type = metadata("general.file_type").and_then(|number| number.parse().ok());
     ModelFacts {
         architecture: metadata("general.architecture").unwrap_or_default(),
-        quantization: file_type.and_then(quantization).unwrap_or("unknown").to_owned(),
+        quantization: file_type.and_then(gguf::quantization).unwrap_or("unknown").to_owned(),
         parameters: model.n_params(),
         context_length: context_length(model, options),
         trained_context_length: model.n_ctx_train(),
-        calls_tools,
     }
 }
 
@@ -135,44 +134,4 @@ fn warm_up(model: &LlamaModel, context: &mut LlamaContext<'_>) -> Result<(), Loa
     context.synchronize();
     context.clear_kv_cache();
     Ok(())
-}
-
-/// The name of llama.cpp's `llama_ftype`, as people know it from file names.
-fn quantization(file_type: u32) -> Option<&'static str> {
-    Some(match file_type {
-        0 => "F32",
-        1 => "F16",
-        2 => "Q4_0",
-        3 => "Q4_1",
-        7 => "Q8_0",
-        8 => "Q5_0",
-        9 => "Q5_1",
-        10 => "Q2_K",
-        11 => "Q3_K_S",
-        12 => "Q3_K_M",
-        13 => "Q3_K_L",
-        14 => "Q4_K_S",
-        15 => "Q4_K_M",
-        16 => "Q5_K_S",
-        17 => "Q5_K_M",
-        18 => "Q6_K",
-        19 => "IQ2_XXS",
-        20 => "IQ2_XS",
-        21 => "Q2_K_S",
-        22 => "IQ3_XS",
-        23 => "IQ3_XXS",
-        24 => "IQ1_S",
-        25 => "IQ4_NL",
-        26 => "IQ3_S",
-        27 => "IQ3_M",
-        28 => "IQ2_S",
-        29 => "IQ2_M",
-        30 => "IQ4_XS",
-        31 => "IQ1_M",
-        32 => "BF16",
-        36 => "TQ1_0",
-        37 => "TQ2_0",
-        38 => "MXFP4",
-        _ => return None,
-    })
 }

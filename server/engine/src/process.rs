@@ -108,7 +108,7 @@ fn serve(
     let model = model::load(backend, path)?;
     let context = model::new_context(backend, &model, options)?;
     let encoder = PromptEncoder::new(chat_template(&model)?, &model.vocab()).map_err(|_| LoadError::Unsupported)?;
-    let facts = model::facts(&model, options, encoder.tool_format().is_some());
+    let facts = model::facts(&model, options);
     let embedder = Embedder::new(backend, &model, options.clone());
     tracing::info!(?facts, slots = options.slots, threads = options.threads, elapsed = ?started.elapsed(), "model loaded");
 

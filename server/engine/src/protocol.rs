@@ -26,6 +26,10 @@ pub enum Command {
         id: String,
         #[serde(flatten)]
         prompt: Prompt,
+        /// The beginning of the answer, when another process has made it and was interrupted. The answer goes on behind it;
+        /// `max_tokens`, the penalties and the usage count it as a part of the answer.
+        #[serde(default, skip_serializing_if = "Piece::is_empty")]
+        answer_so_far: Piece,
         #[serde(default)]
         params: Sampling,
         #[serde(default)]
@@ -72,6 +76,28 @@ pub enum Prompt {
     Text(String),
 }
 
+impl Prompt {
+    /// Those of a conversation; a text has none.
+    pub fn messages(&self) -> &[PromptMessage] {
+        match self {
+            Self::Messages(messages) => messages,
+            Self::Text(_) => &[],
+        }
+    }
+}
+
+impl From<Vec<PromptMessage>> for Prompt {
+    fn from(messages: Vec<PromptMessage>) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A text to make a vector of, or its tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -100,6 +126,37 @@ impl PromptMessage {
     }
 }
 
+/// A part of an answer: its text, and the tokens that it was made of.
+///
+/// Text that is tokenised again often gives other tokens, from which the model goes on differently. So what is continued
+/// is told by its tokens, and the text says what has been given out of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    pub text: String,
+    /// llama.cpp's numbers. They may be ahead of the text: a part of it is held back while it could become a stop string or
+    /// is no whole character yet.
+    pub tokens: Vec<i32>,
+}
+
+impl Piece {
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.tokens.is_empty()
+    }
+
+    /// Adds what came next.
+    pub fn push(&mut self, next: &Self) {
+        self.text.push_str(&next.text);
+        self.tokens.extend_from_slice(&next.tokens);
+    }
+}
+
+/// Text of an engine that does not tell its tokens.
+impl From<String> for Piece {
+    fn from(text: String) -> Self {
+        Self { text, tokens: Vec::new() }
+    }
+}
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -122,7 +179,8 @@ pub struct Sampling {
     /// 0 turns it off.
     pub top_k: i32,
     pub min_p: f32,
-    /// `None` draws a new seed for each request.
+    /// What the draws begin with; `None` draws a new seed for each request. The n-th token takes the n-th draw, in an
+    /// answer that is continued too.
     pub seed: Option<u32>,
     /// Generation ends before the first of these strings; they are not part of the answer.
     pub stop: Vec<String>,
@@ -185,8 +243,8 @@ pub enum Event {
     Text {
         id: String,
         text: String,
-        /// Tokens generated so far, this piece included.
-        tokens: u32,
+        /// The tokens that were generated since the event before, by llama.cpp's numbers.
+        tokens: Vec<i32>,
     },
     /// The tokens of the text that comes next, where log probabilities were asked for.
     Logprobs {
@@ -244,8 +302,6 @@ pub struct ModelFacts {
     pub context_length: u32,
     /// Tokens that the model was trained for.
     pub trained_context_length: u32,
-    /// Whether the chat template knows functions, and calls are understood in the form that it teaches.
-    pub calls_tools: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

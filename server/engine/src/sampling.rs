@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token::data::LlamaTokenData;
+use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
 use crate::grammar::Grammar;
 use crate::protocol::{Output, Sampling, limits};
@@ -19,17 +21,19 @@ pub struct TokenSampler {
 const REPEAT_WINDOW: usize = 64;
 
 impl TokenSampler {
-    /// `params` must have passed [`check`]; `context_length` in tokens.
+    /// `params` must have passed [`check`]; `grammar` has taken `answer`, which is what was chosen before, by another
+    /// process; `context_length` in tokens.
     pub fn new(
         params: &Sampling,
         grammar: Option<Grammar>,
         prompt: &[LlamaToken],
+        answer: &[LlamaToken],
         vocabulary_size: i32,
         context_length: u32,
     ) -> Self {
         let mut steps = Vec::new();
         if params.repeat_penalty != 1.0 {
-            let window = &prompt[prompt.len().saturating_sub(REPEAT_WINDOW)..];
+            let window = prompt.iter().chain(answer).skip((prompt.len() + answer.len()).saturating_sub(REPEAT_WINDOW));
             let repeat =
                 LlamaSampler::penalties(vocabulary_size, REPEAT_WINDOW as i32, params.repeat_penalty, 0.0, 0.0);
             steps.push(repeat.with_tokens(window));
@@ -38,7 +42,8 @@ impl TokenSampler {
             // As OpenAI defines them, these two count the whole answer and nothing of the prompt.
             let window = i32::try_from(context_length).unwrap_or(i32::MAX);
             let penalties = (params.frequency_penalty, params.presence_penalty);
-            steps.push(LlamaSampler::penalties(vocabulary_size, window, 1.0, penalties.0, penalties.1));
+            let penalties = LlamaSampler::penalties(vocabulary_size, window, 1.0, penalties.0, penalties.1);
+            steps.push(penalties.with_tokens(answer));
         }
         if params.temperature == 0.0 {
             steps.push(LlamaSampler::greedy());
@@ -54,7 +59,7 @@ impl TokenSampler {
                 steps.push(LlamaSampler::min_p(params.min_p, 1));
             }
             steps.push(LlamaSampler::temp(params.temperature));
-            steps.push(LlamaSampler::dist(params.seed.unwrap_or(RANDOM_SEED)));
+            steps.push(draws(params.seed.unwrap_or(RANDOM_SEED), answer.len()));
         }
         Self { chain: LlamaSampler::chain(steps, true), grammar }
     }
@@ -69,6 +74,15 @@ impl TokenSampler {
             Some(grammar) => grammar.sample(&mut self.chain, context, output),
         }
     }
+}
+
+/// The draws of a seed after the first `taken`. llama.cpp takes one for each token, between however many it chooses.
+fn draws(seed: u32, taken: usize) -> LlamaSampler {
+    let mut draws = LlamaSampler::dist(seed);
+    for _ in 0..taken {
+        draws.apply(&mut LlamaTokenDataArray::new(vec![LlamaTokenData::new(LlamaToken(0), 0.0, 0.0)], true));
+    }
+    draws
 }
 
 /// llama.cpp's `LLAMA_DEFAULT_SEED`: it draws a new one.

@@ -12,6 +12,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use crate::answer::Replayed;
 use crate::chat::{Chat, Request};
 use crate::embedding::Embedder;
 use crate::intake::Intake;
@@ -106,9 +107,9 @@ impl<'model> Scheduler<'model> {
 
     fn handle(&mut self, received: Received) {
         match received.command {
-            Ok(Command::Generate { id, prompt, params, output }) => {
-                match self.intake.request(id, &prompt, params, &output, received.arrived) {
-                    Ok(request) => self.waiting.push_back(request),
+            Ok(Command::Generate { id, prompt, answer_so_far, params, output }) => {
+                match self.intake.request(id, &prompt, &answer_so_far, params, &output, received.arrived) {
+                    Ok((request, replayed)) => self.enqueue(request, replayed),
                     Err(refusal) => self.events.push(refusal),
                 }
             }
@@ -126,10 +127,19 @@ impl<'model> Scheduler<'model> {
         }
     }
 
+    fn enqueue(&mut self, request: Request, replayed: Replayed) {
+        self.events.extend(replayed.said.into_iter().map(|said| said.into_event(&request.id, Vec::new())));
+        match replayed.ended {
+            Some(reason) => self.events.push(request.end(reason)),
+            None => self.waiting.push_back(request),
+        }
+    }
+
     fn cancel(&mut self, id: &str) {
         self.embedder.cancel(id);
         if let Some(position) = self.waiting.iter().position(|request| request.id == id) {
-            self.events.extend(self.waiting.remove(position).map(Request::cancelled));
+            let request = self.waiting.remove(position);
+            self.events.extend(request.map(|request| request.end(FinishReason::Cancelled)));
         }
         for slot in &mut self.slots {
             if let Some(chat) = slot.chat.take_if(|chat| chat.id == id) {
@@ -142,14 +152,14 @@ impl<'model> Scheduler<'model> {
     fn admit(&mut self) {
         while let Some(request) = self.waiting.pop_front() {
             let candidates: Vec<_> = self.slots.iter().map(Slot::candidate).collect();
-            let Some(placement) = slots::place(&request.prompt, &candidates) else {
+            let Some(placement) = slots::place(&request.tokens, &candidates) else {
                 self.waiting.push_front(request);
                 return;
             };
             let reused = self.reuse(placement.source, placement.slot, placement.reused);
             self.uses += 1;
             let slot = &mut self.slots[placement.slot];
-            slot.cached = request.prompt[..reused].to_vec();
+            slot.cached = request.tokens[..reused].to_vec();
             slot.last_used = self.uses;
             slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.intake.context_length()));
         }

@@ -18,7 +18,7 @@ pub struct Candidate<'a, Token> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement {
     pub slot: usize,
-    /// The slot that holds the prompt's first `reused` tokens; another than `slot` means that they are shared with it.
+    /// The slot that holds the prompt's first `reused` tokens; another than `slot` means that they are copied.
     pub source: usize,
     pub reused: usize,
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::grammar::with_options;
-use crate::protocol::{Function, ToolChoice, Tools};
+use crate::protocol::{Event, Function, ToolChoice, Tools};
 
 /// The form in which a model writes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,11 @@ pub enum ToolFormat {
     Tagged,
     /// An answer that is nothing but `{"name": …, "parameters": …}`: Llama 3.
     Bare,
+}
+
+/// Whether a model with this chat template can call functions.
+pub fn calls_tools(template: &str) -> bool {
+    ToolFormat::of(template).is_some()
 }
 
 const BEGIN: &str = "<tool_call>";
@@ -106,6 +111,17 @@ enum State {
 pub enum Said {
     Text(String),
     Call { name: String, arguments: String },
+}
+
+impl Said {
+    /// For the request `id`. `tokens` are those that a text tells.
+    pub fn into_event(self, id: &str, tokens: Vec<i32>) -> Event {
+        let id = id.to_owned();
+        match self {
+            Self::Text(text) => Event::Text { id, text, tokens },
+            Self::Call { name, arguments } => Event::ToolCall { id, name, arguments },
+        }
+    }
 }
 
 impl ToolScanner {

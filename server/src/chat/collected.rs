@@ -29,7 +29,7 @@ impl Answer {
             match delta? {
                 Delta::Logprobs(tokens) => without_text.extend(tokens),
                 Delta::Text(piece) => {
-                    text.push_str(&piece);
+                    text.push_str(&piece.text);
                     logprobs.append(&mut without_text);
                 }
                 Delta::ToolCall(call) => tool_calls.push(call),

@@ -76,12 +76,6 @@ impl Parameters {
         stops.iter().try_for_each(|text| check_text(&stop, text))
     }
 
-    /// The same for the answer number `index` of several to one prompt: they differ because each has a seed of its own.
-    #[must_use]
-    pub fn for_choice(&self, index: u32) -> Self {
-        Self { seed: self.seed.map(|seed| seed.wrapping_add(index)), ..self.clone() }
-    }
-
     /// The same for the own engine, its defaults filled in.
     pub fn sampling(&self) -> Sampling {
         let defaults = Sampling::default();

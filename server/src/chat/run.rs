@@ -1,12 +1,13 @@
 //! A run: an answer that belongs to the server, not to a connection.
 //!
 //! It writes numbered events to memory, where followers on this server read them at once, and in batches to the
-//! journal, from which anyone replays them later. The terminal event goes out only after the message is committed.
+//! journal, from which anyone replays them later, and from which another server goes on when this one dies. The terminal
+//! event goes out only after the message is committed.
 
+mod adoption;
 mod commit;
 mod follow;
 mod journal;
-mod recovery;
 mod stop;
 
 use std::{
@@ -22,19 +23,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use self::journal::JournalWriter;
 pub use self::{
+    adoption::{LEASE, adopt_abandoned, keep_leases},
     follow::follow,
-    recovery::{LEASE, keep_leases, recover_abandoned},
     stop::stop,
 };
-use super::{Answer, ContextReport, Parameters, Trim, without_nul};
+use self::{journal::JournalWriter, stop::News};
+use super::{Answer, ContextReport, Question, Trim, continuation::SoFar, without_nul};
 use crate::{
-    engine::{Completion, Delta, EngineError, Output, PromptMessage},
+    engine::{Completion, Delta, EngineError},
     error::{Error, Result},
     state::AppState,
     store::{
-        Message, Run,
+        self, Message, Run,
+        journal::Entry,
         message::{Details, MessageError, Status},
         run::Outcome,
     },
@@ -82,8 +84,8 @@ pub struct Runs {
     pub owner: Uuid,
     live: Mutex<HashMap<Uuid, Arc<LiveRun>>>,
     tasks: TaskTracker,
-    /// Ends all runs as interrupted: the last resort of a shutdown.
-    interrupt: CancellationToken,
+    /// Gives all runs up to other servers: the last resort of a shutdown.
+    hand_over: CancellationToken,
 }
 
 /// A run in memory.
@@ -92,7 +94,7 @@ pub(super) struct LiveRun {
     /// How many events there are, for followers to wait on.
     count: watch::Sender<usize>,
     stop: CancellationToken,
-    /// No event follows: the writing has ended, with a terminal event unless its end could not be kept.
+    /// No event follows here: the writing has ended, with a terminal event unless it goes on elsewhere.
     ended: CancellationToken,
 }
 
@@ -110,11 +112,13 @@ impl Drop for Place {
     }
 }
 
-/// What a run needs besides its rows.
-pub(super) struct Prompt {
-    pub model: Option<String>,
-    pub messages: Vec<PromptMessage>,
-    pub parameters: Parameters,
+/// What other servers have written of a run; nothing of a new one.
+#[derive(Default)]
+pub(super) struct Past {
+    events: Vec<RunEvent>,
+    /// The model that answers, and what it was told.
+    start: Option<(String, ContextReport)>,
+    so_far: SoFar,
 }
 
 impl Default for Runs {
@@ -123,19 +127,22 @@ impl Default for Runs {
             owner: Uuid::now_v7(),
             live: Mutex::default(),
             tasks: TaskTracker::new(),
-            interrupt: CancellationToken::new(),
+            hand_over: CancellationToken::new(),
         }
     }
 }
 
 impl Runs {
-    /// Write the answer `message` of `run` in the background. Its rows are committed already.
-    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, prompt: Prompt) {
-        let live = Arc::new(LiveRun::new());
+    /// Write the answer `message` of `run` in the background, or what follows its past. Its rows are committed already.
+    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, question: Question, mut past: Past) {
+        let live = Arc::new(LiveRun::new(std::mem::take(&mut past.events)));
+        if run.stop_requested {
+            live.stop.cancel();
+        }
         self.lock().insert(run.id, live.clone());
         let place = Place { runs: state.runs.clone(), run_id: run.id, live };
         self.tasks.spawn(async move {
-            if let Some(terminal) = write(&state, &place.live, run, message, prompt).await {
+            if let Some(terminal) = write(&state, &place.live, run, message, question, past).await {
                 place.live.push(terminal);
             }
         });
@@ -152,9 +159,9 @@ impl Runs {
         self.tasks.wait().await;
     }
 
-    /// End what still runs; the text so far is kept.
-    pub fn interrupt_all(&self) {
-        self.interrupt.cancel();
+    /// Give up what still runs; it goes on from its journal.
+    pub fn hand_over_all(&self) {
+        self.hand_over.cancel();
     }
 
     /// The runs that are being written now.
@@ -172,24 +179,38 @@ impl Runs {
 }
 
 impl LiveRun {
-    fn new() -> Self {
+    fn new(events: Vec<RunEvent>) -> Self {
         Self {
-            events: Mutex::default(),
-            count: watch::Sender::new(0),
+            count: watch::Sender::new(events.len()),
+            events: Mutex::new(events),
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
         }
     }
 
     fn push(&self, event: RunEvent) {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = self.lock();
         events.push(event);
         self.count.send_replace(events.len());
     }
 
+    fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn events_after(&self, seq: usize) -> Vec<RunEvent> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.get(seq..).unwrap_or_default().to_vec()
+        self.lock().get(seq..).unwrap_or_default().to_vec()
+    }
+
+    /// The terminal event, if it is none of those after `seq`.
+    fn terminal_event_up_to(&self, seq: usize) -> Option<RunEvent> {
+        let events = self.lock();
+        let last = events.last().filter(|last| last.is_terminal() && events.len() < seq);
+        last.cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<RunEvent>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -203,26 +224,46 @@ struct Progress {
     completion: Option<Completion>,
 }
 
-/// Write the answer and commit it; returns the terminal event, or nothing when the end could not be kept.
-async fn write(state: &AppState, live: &LiveRun, run: Run, message: Message, prompt: Prompt) -> Option<RunEvent> {
-    let journal = JournalWriter::spawn(state.store.clone(), run.id);
-    let emit = |event: RunEvent| {
-        journal.append(event.clone());
-        live.push(event);
+/// How the writing ends on this server.
+enum End {
+    /// The answer has ended.
+    Outcome(Status, Option<MessageError>),
+    /// This server ends first.
+    HandedOver,
+    /// Another server writes the run already.
+    Lost,
+}
+
+/// Write the answer and commit it; returns the terminal event, or nothing when the run goes on elsewhere.
+async fn write(
+    state: &AppState,
+    live: &LiveRun,
+    run: Run,
+    message: Message,
+    question: Question,
+    past: Past,
+) -> Option<RunEvent> {
+    let journal = JournalWriter::spawn(state.store.clone(), run.clone(), live.len() as u64 + 1);
+    let emit = |entry: Entry| {
+        live.push(entry.event.clone());
+        journal.append(entry);
     };
-    let mut progress = Progress::default();
+    let mut progress = Progress { text: past.so_far.answer.text.clone(), ..Progress::default() };
     let mut answer = None;
-    let (status, error) = tokio::select! {
+    let end = tokio::select! {
         biased;
-        () = live.stop.cancelled() => (Status::Stopped, None),
-        () = stop::asked_elsewhere(state, run.id) => (Status::Stopped, None),
-        () = state.runs.interrupt.cancelled() => (Status::Interrupted, Some(recovery::server_stopped())),
-        result = generate(state, prompt, &mut answer, &mut progress, emit) => match result {
-            Ok(()) => (Status::Complete, None),
+        () = live.stop.cancelled() => End::Outcome(Status::Stopped, None),
+        news = stop::news(state, &run) => match news {
+            News::Stop => End::Outcome(Status::Stopped, None),
+            News::Lost => End::Lost,
+        },
+        () = state.runs.hand_over.cancelled() => End::HandedOver,
+        result = generate(state, question, past, &mut answer, &mut progress, emit) => match result {
+            Ok(()) => End::Outcome(Status::Complete, None),
             Err(error) => failure(error),
         },
     };
-    if status == Status::Stopped
+    if matches!(end, End::Outcome(Status::Stopped, _))
         && let Some(answer) = answer.take()
     {
         progress.completion = stop::cost(answer).await;
@@ -231,35 +272,55 @@ async fn write(state: &AppState, live: &LiveRun, run: Run, message: Message, pro
     drop(answer);
     // The journal is complete before the message is, so a replay never ends with a gap.
     journal.close().await;
-    let details = progress.details();
-    let model = progress.model.or_else(|| message.model.clone());
-    let outcome = Outcome { status, content: progress.text, error, model, details };
-    commit::commit(state, &run, message, outcome).await.map(RunEvent::terminal)
+    match end {
+        End::Outcome(status, error) => {
+            let details = progress.details();
+            let model = progress.model.or_else(|| message.model.clone());
+            let outcome = Outcome { status, content: progress.text, error, model, details };
+            commit::commit(state, &run, message, outcome).await.map(RunEvent::terminal)
+        }
+        End::HandedOver => {
+            if let Err(error) = state.store.release_run(&run, store::now()).await {
+                tracing::warn!(run_id = %run.id, %error, "a run is handed over only when its lease ends");
+            }
+            None
+        }
+        End::Lost => {
+            tracing::warn!(run_id = %run.id, "another server has taken a run over");
+            None
+        }
+    }
 }
 
 /// Ask the engine and pass on what it says, until it is done or fails. The answer is left with the caller.
 async fn generate(
     state: &AppState,
-    prompt: Prompt,
+    question: Question,
+    past: Past,
     answer: &mut Option<Answer>,
     progress: &mut Progress,
-    emit: impl Fn(RunEvent),
+    emit: impl Fn(Entry),
 ) -> Result<()> {
     let asked = Instant::now();
-    let Prompt { model, messages, parameters } = prompt;
-    let output = Output::default();
-    let started = super::answer(state, model.as_deref(), messages, parameters, output, Trim::Oldest).await?;
-    let answer = answer.insert(started);
+    let is_new = past.start.is_none();
+    let answer = answer.insert(match past.start {
+        Some((model, context)) => super::resume(state, question, model, context, past.so_far),
+        None => super::begin(state, question, Trim::Oldest).await?,
+    });
     progress.model = Some(answer.model.clone());
     progress.context = Some(answer.context);
-    emit(RunEvent::Started { model: answer.model.clone(), context: answer.context });
+    if is_new {
+        emit(RunEvent::Started { model: answer.model.clone(), context: answer.context }.into());
+    }
     while let Some(delta) = answer.stream.next().await {
         match delta? {
-            Delta::Text(text) => {
-                let text = without_nul(text);
-                progress.time_to_first_token.get_or_insert_with(|| asked.elapsed());
+            Delta::Text(piece) => {
+                let text = without_nul(piece.text);
+                if is_new {
+                    progress.time_to_first_token.get_or_insert_with(|| asked.elapsed());
+                }
                 progress.text.push_str(&text);
-                emit(RunEvent::Delta { text });
+                emit(Entry { event: RunEvent::Delta { text }, tokens: piece.tokens });
             }
             // A run asks for neither.
             Delta::Logprobs(_) | Delta::ToolCall(_) => {}
@@ -272,9 +333,9 @@ async fn generate(
     Err(EngineError::Interrupted.into())
 }
 
-fn failure(error: Error) -> (Status, Option<MessageError>) {
+fn failure(error: Error) -> End {
     let status = if error.code == "engine_interrupted" { Status::Interrupted } else { Status::Error };
-    (status, Some(MessageError { code: error.code.to_owned(), message: without_nul(error.message) }))
+    End::Outcome(status, Some(MessageError { code: error.code.to_owned(), message: without_nul(error.message) }))
 }
 
 impl Progress {

@@ -7,17 +7,17 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    check_text, resolve_model,
-    run::{LEASE, Prompt},
+    Parameters, Question, check_text, resolve_model,
+    run::{LEASE, Past},
 };
 use crate::{
-    engine::{PromptMessage, Role},
+    engine::{Output, PromptMessage, Role, seed_of},
     error::{Error, Result},
     state::AppState,
     store::{
         self, Conversation, Message, Run,
         message::{MessageRole, Status},
-        run::NewTurn,
+        run::{NewTurn, Settings},
     },
 };
 
@@ -117,11 +117,18 @@ async fn start(
     model: Option<String>,
     is_new: IsNew,
 ) -> Result<Turn> {
+    if state.shutdown.is_draining() {
+        return Err(Error::draining());
+    }
     let model = match model.or_else(|| conversation.model.clone()) {
         Some(model) => Some(resolve_model(state, model).await?),
         None => None,
     };
-    let messages = prompt_messages(conversation.system_prompt.clone(), &branch);
+    let settings = Settings {
+        system_prompt: conversation.system_prompt.clone(),
+        parameters: conversation.parameters.clone().unwrap_or_default(),
+    };
+    let messages = prompt_messages(settings.system_prompt.clone(), &branch);
     let Some(user_message) = branch.pop() else { return Err(Error::not_found("message")) };
     let now = just_after(user_message.created_at);
     let run_id = Uuid::now_v7();
@@ -146,6 +153,9 @@ async fn start(
         owner: state.runs.owner,
         lease_until: store::now() + LEASE,
         stop_requested: false,
+        settings: Some(settings.clone()),
+        adoptions: 0,
+        adopted_at: 0,
         created_at: now,
         finished_at: None,
     };
@@ -166,9 +176,8 @@ async fn start(
         }
         return Err(error.into());
     }
-    let parameters = conversation.parameters.unwrap_or_default();
-    let prompt = Prompt { model, messages, parameters };
-    state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt);
+    let question = question(run_id, model, messages, settings.parameters);
+    state.runs.spawn(state.clone(), run, assistant_message.clone(), question, Past::default());
     Ok(Turn { user_message, assistant_message, run_id })
 }
 
@@ -205,8 +214,18 @@ async fn sent_before(
     }
 }
 
+/// What the run asks. The seed follows from its id, so that whoever takes it over draws what it would have drawn.
+pub(super) fn question(
+    run_id: Uuid,
+    model: Option<String>,
+    messages: Vec<PromptMessage>,
+    parameters: Parameters,
+) -> Question {
+    Question { model, prompt: messages.into(), parameters, output: Output::default(), seed: Some(seed_of(run_id)) }
+}
+
 /// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.
-fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
+pub(super) fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
     let system = system_prompt.filter(|prompt| !prompt.trim().is_empty());
     let system = system.map(|content| PromptMessage::new(Role::System, content));
     let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| {

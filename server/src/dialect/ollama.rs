@@ -4,19 +4,21 @@ mod embed;
 mod generate;
 mod models;
 mod options;
+mod pull;
 mod request;
 mod response;
 
 pub use self::{
     embed::{EmbedRequest, EmbedResponse, OldEmbedRequest, OldEmbedResponse},
-    generate::{GeneratePrompt, GenerateRequest},
-    models::{LoadedModels, ShowRequest, ShowResponse, Tags, Version},
+    generate::GenerateRequest,
+    models::{LoadedModels, ShowResponse, Tags, Version},
+    pull::{ModelRequest, PullLine, PullLines, PullRequest},
     request::ChatRequest,
     response::{ChatResponse, ErrorBody, Framing, GenerateResponse, Kind, Reply},
 };
 
 /// The paths whose clients read this format's errors.
-pub const PATHS: [&str; 8] = [
+pub const PATHS: [&str; 10] = [
     "/api/chat",
     "/api/generate",
     "/api/tags",
@@ -25,4 +27,6 @@ pub const PATHS: [&str; 8] = [
     "/api/version",
     "/api/embed",
     "/api/embeddings",
+    "/api/pull",
+    "/api/delete",
 ];

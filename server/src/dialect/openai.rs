@@ -15,7 +15,7 @@ mod tool_choice;
 
 pub use self::{
     chunk::{ChatCompletionChunk, ChunkWriter},
-    completion::{CompletionRequest, TextCompletion, TextQuestion, TextWriter},
+    completion::{CompletionRequest, TextCompletion, TextWriter},
     embedding::{EmbeddingList, EmbeddingRequest},
     error::{ErrorBody, ErrorObject},
     models::{ModelList, ModelObject},

@@ -3,35 +3,43 @@
 //! Code map: [`connection`] is the line protocol, [`process`] one child from start to end, [`resident`] keeps a model's
 //! process alive, [`residents`] decides which models are in memory.
 
-mod backoff;
 mod connection;
 mod log;
 mod process;
 mod resident;
 mod residents;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use async_stream::stream;
 use async_trait::async_trait;
-use flotilla_engine::protocol::{ErrorCode, Event, LoadOptions, Prompt};
+use chrono::{DateTime, TimeDelta, Utc};
+use flotilla_engine::{
+    gguf::Metadata,
+    protocol::{ErrorCode, Event, LoadOptions, Prompt},
+};
 use futures::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::process::EngineCommand;
 use self::{
     connection::Events,
-    resident::{Launch, Limits},
-    residents::{Place, Residents},
+    resident::{Launch, Limits, Place},
+    residents::Residents,
 };
 use super::{
-    ChatRequest, ChatStream, Completion, CompletionRequest, Delta, EmbedRequest, Embeddings, Engine, EngineError,
-    EngineKind, Model, Output, PromptMessage, PromptSize, ToolCall, new_call_id,
+    Capability, ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
+    Model, Piece, PromptMessage, PromptSize, ToolCall, new_call_id,
 };
 use crate::{
-    chat::Parameters,
     config::Config,
     models::{Catalogue, InstalledModel, STARTER, description, full_name},
 };
@@ -48,18 +56,26 @@ pub struct Local {
     options: LoadOptions,
     catalogue: Catalogue,
     configured_default: Option<String>,
-    residents: Mutex<Residents>,
+    residents: Arc<Mutex<Residents>>,
+    keep_alive: Option<Duration>,
+    /// Takes models out of memory that nobody uses.
+    _unloading: Option<AbortOnDropHandle<()>>,
 }
 
 impl Local {
     /// Starts to load the default model in the background, so it has to be called on a Tokio runtime.
     pub fn new(command: EngineCommand, config: &Config) -> anyhow::Result<Self> {
         let folder = config.models_dir()?;
+        let released = Arc::new(Notify::new());
         let limits = Limits {
             slots: config.slots as usize,
             max_queue: config.max_queue,
             load_timeout: config.first_token_timeout(),
+            released: Arc::clone(&released),
         };
+        let residents = Arc::new(Mutex::new(Residents::new(limits)));
+        let keep_alive = config.keep_alive();
+        let unloading = keep_alive.map(|time| tokio::spawn(unload_unused(Arc::clone(&residents), released, time)));
         let options =
             LoadOptions { slots: config.slots, context_length: config.context_length, threads: config.threads() };
         let local = Self {
@@ -67,7 +83,9 @@ impl Local {
             options,
             catalogue: Catalogue::new(folder.clone()),
             configured_default: config.model_name.as_deref().map(full_name),
-            residents: Mutex::new(Residents::new(limits)),
+            residents,
+            keep_alive,
+            _unloading: unloading.map(AbortOnDropHandle::new),
         };
         let installed = local.catalogue.installed();
         let mut installed = installed.with_context(|| format!("MODELS_DIR {} cannot be read", folder.display()))?;
@@ -80,6 +98,8 @@ impl Local {
             return Ok(local);
         }
         match default {
+            // It would leave at once.
+            Some(_) if keep_alive == Some(Duration::ZERO) => {}
             Some(default) => drop(local.residents().load(&default.name, local.launch(default))),
             None => tracing::warn!(folder = %folder.display(), "no model is installed"),
         }
@@ -93,19 +113,6 @@ impl Local {
         }
         let installed = self.find(&name).await?;
         self.residents().load(&name, self.launch(&installed))
-    }
-
-    async fn generate(
-        &self,
-        model: &str,
-        prompt: Prompt,
-        parameters: &Parameters,
-        output: Output,
-        cancel: CancellationToken,
-    ) -> Result<ChatStream, EngineError> {
-        let (resident, place) = self.place(model).await?;
-        let process = resident.process().await?;
-        Ok(answer(process.generate(prompt, parameters.sampling(), output), place, cancel))
     }
 
     async fn find(&self, name: &str) -> Result<InstalledModel, EngineError> {
@@ -129,8 +136,36 @@ impl Local {
         Launch { command: self.command.clone(), path: model.path.clone(), options: self.options.clone() }
     }
 
+    fn unloads_at(&self, last_used: Instant) -> Option<DateTime<Utc>> {
+        let left = last_used.checked_add(self.keep_alive?)?.saturating_duration_since(Instant::now());
+        Utc::now().checked_add_signed(TimeDelta::from_std(left).ok()?)
+    }
+
     fn residents(&self) -> MutexGuard<'_, Residents> {
-        self.residents.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.residents)
+    }
+}
+
+fn lock(residents: &Mutex<Residents>) -> MutexGuard<'_, Residents> {
+    residents.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A chat gives its place back between measuring its prompt and asking for the answer; that is no reason to unload.
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+async fn unload_unused(residents: Arc<Mutex<Residents>>, released: Arc<Notify>, keep_alive: Duration) {
+    loop {
+        let next = lock(&residents).unload_unused(keep_alive.max(LEAST_KEEP_ALIVE));
+        let due = async {
+            match next {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = released.notified() => {}
+            () = due => {}
+        }
     }
 }
 
@@ -141,17 +176,19 @@ impl Engine for Local {
         self.put_default_first(&mut installed);
         let residents = self.residents();
         let model = |installed: InstalledModel| {
-            let facts = residents.facts(&installed.name);
+            let metadata = installed.metadata.as_deref();
+            let trained_context_length = metadata.and_then(|metadata| metadata.context_length);
             Model {
                 engine: EngineKind::Local,
                 size_bytes: Some(installed.size_bytes),
-                quantization: facts.as_ref().map(|facts| facts.quantization.clone()),
-                parameters: facts.as_ref().map(|facts| facts.parameters),
-                context_length: facts.as_ref().map(|facts| facts.context_length),
-                family: facts.as_ref().map(|facts| facts.architecture.clone()),
-                calls_tools: facts.as_ref().map(|facts| facts.calls_tools),
-                modified_at: installed.modified_at,
-                loaded: facts.is_some(),
+                quantization: metadata.and_then(|metadata| metadata.quantization).map(str::to_owned),
+                parameters: metadata.map(|metadata| metadata.parameters),
+                context_length: trained_context_length.map(|length| length.min(self.options.context_length)),
+                capabilities: metadata.map(capabilities).unwrap_or_default(),
+                family: metadata.map(|metadata| metadata.architecture.clone()),
+                modified_at: installed.modified.map(DateTime::from),
+                loaded: residents.is_loaded(&installed.name),
+                unloads_at: residents.last_used(&installed.name).and_then(|used| self.unloads_at(used)),
                 description: description(&installed.name).map(str::to_owned),
                 id: installed.name,
             }
@@ -170,8 +207,8 @@ impl Engine for Local {
     }
 
     async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError> {
-        let (resident, _place) = self.place(model).await?;
-        let process = resident.process().await?;
+        let place = self.place(model).await?;
+        let process = place.resident.process().await?;
         let context_length = process.facts().context_length;
         match process.count(Prompt::Messages(messages.to_vec())).next().await {
             Some(Event::Counted { tokens: prompt_tokens, .. }) => {
@@ -183,23 +220,46 @@ impl Engine for Local {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let ChatRequest { model, messages, parameters, output, cancel } = request;
-        self.generate(&model, Prompt::Messages(messages), &parameters, output, cancel).await
-    }
-
-    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
-        let CompletionRequest { model, text, parameters, output, cancel } = request;
-        self.generate(&model, Prompt::Text(text), &parameters, output, cancel).await
+        let place = self.place(&request.model).await?;
+        let process = place.resident.process().await?;
+        let mut sampling = request.parameters.sampling();
+        sampling.seed.get_or_insert(request.default_seed);
+        let events = process.generate(request.prompt, request.answer_so_far, sampling, request.output);
+        Ok(answer(events, place, request.cancel))
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
-        let (resident, _place) = self.place(&request.model).await?;
-        let process = resident.process().await?;
+        let place = self.place(&request.model).await?;
+        let process = place.resident.process().await?;
         match process.embed(request.texts, request.truncate).next().await {
             Some(Event::Embedded { vectors, tokens, .. }) => Ok(Embeddings { vectors, tokens }),
             Some(Event::Error { code, message, .. }) => Err(engine_error(code, message)),
             _ => Err(EngineError::Interrupted),
         }
+    }
+
+    async fn load(&self, model: &str) -> Result<(), EngineError> {
+        let place = self.place(model).await?;
+        place.resident.process().await.map(drop)
+    }
+
+    async fn unload(&self, model: &str) -> Result<(), EngineError> {
+        let name = full_name(model);
+        let leaving = self.residents().unload(&name)?;
+        match leaving {
+            Some(gone) => gone.cancelled().await,
+            None => drop(self.find(&name).await?),
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, model: &str) -> Result<(), EngineError> {
+        let installed = self.find(&full_name(model)).await?;
+        self.unload(&installed.name).await?;
+        let catalogue = self.catalogue.clone();
+        let deleting = tokio::task::spawn_blocking(move || catalogue.delete(&installed)).await;
+        let deleted = deleting.context("deleting a model broke off");
+        deleted.and_then(|done| done.context("a model cannot be deleted")).map_err(EngineError::Internal)
     }
 
     async fn shutdown(&self) {
@@ -211,7 +271,7 @@ impl Engine for Local {
 }
 
 /// The place is held as long as the stream.
-fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationToken) -> ChatStream {
+fn answer(mut events: Events, place: Place, cancel: CancellationToken) -> ChatStream {
     stream! {
         let _place = place;
         let mut cancelled = false;
@@ -226,7 +286,7 @@ fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationT
                 event = events.next() => event,
             };
             let item = match event {
-                Some(Event::Text { text, .. }) => Ok(Delta::Text(text)),
+                Some(Event::Text { text, tokens, .. }) => Ok(Delta::Text(Piece { text, tokens })),
                 Some(Event::Logprobs { tokens, .. }) => Ok(Delta::Logprobs(tokens)),
                 Some(Event::ToolCall { name, arguments, .. }) => {
                     Ok(Delta::ToolCall(ToolCall { id: new_call_id(), name, arguments }))
@@ -247,6 +307,19 @@ fn answer(mut events: Events, place: OwnedSemaphorePermit, cancel: CancellationT
         }
     }
     .boxed()
+}
+
+fn capabilities(metadata: &Metadata) -> Vec<Capability> {
+    if metadata.is_embedding {
+        return vec![Capability::Embedding];
+    }
+    let template = metadata.chat_template.as_deref().unwrap_or_default();
+    let by_template = [
+        (Capability::Tools, flotilla_engine::calls_tools(template)),
+        (Capability::Thinking, template.contains("<think>")),
+    ];
+    let by_template = by_template.into_iter().filter(|(_, is_there)| *is_there);
+    [Capability::Completion].into_iter().chain(by_template.map(|(capability, _)| capability)).collect()
 }
 
 fn engine_error(code: ErrorCode, message: String) -> EngineError {

@@ -12,8 +12,8 @@ use reqwest::{Response, StatusCode};
 use serde::Serialize;
 
 use super::{
-    ChatRequest, ChatStream, Completion, CompletionRequest, Delta, EmbedRequest, Embeddings, Engine, EngineError,
-    EngineKind, FinishReason, Model, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Usage, new_call_id,
+    ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
+    FinishReason, Model, Prompt, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Usage, new_call_id,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
 use crate::{config::Config, models::full_name};
@@ -78,11 +78,12 @@ impl Engine for Ollama {
                 size_bytes: Some(installed.size),
                 parameters: installed.details.parameters(),
                 family: installed.details.family,
-                calls_tools: None,
                 modified_at: installed.modified_at,
                 quantization: installed.details.quantization_level,
                 context_length: loaded.and_then(|loaded| loaded.context_length),
+                capabilities: Vec::new(),
                 loaded: loaded.is_some(),
+                unloads_at: loaded.and_then(|loaded| loaded.expires_at),
                 description: None,
                 id: installed.name,
             }
@@ -106,14 +107,16 @@ impl Engine for Ollama {
             let message = "this engine cannot be made to call a tool: leave out tool_choice".to_owned();
             return Err(EngineError::InvalidRequest(message));
         }
-        let body = wire::ChatRequest::new(&request, self.context_length);
-        let response = self.ask("/api/chat", &body, &request.model).await?;
-        Ok(answer(lines(response)).take_until(request.cancel.cancelled_owned()).boxed())
-    }
-
-    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
-        let body = wire::GenerateRequest::new(&request, self.context_length);
-        let response = self.ask("/api/generate", &body, &request.model).await?;
+        let response = match request.prompt_and_answer().as_ref() {
+            Prompt::Messages(messages) => {
+                let body = wire::ChatRequest::new(&request, messages, self.context_length);
+                self.ask("/api/chat", &body, &request.model).await?
+            }
+            Prompt::Text(text) => {
+                let body = wire::GenerateRequest::new(&request, text, self.context_length);
+                self.ask("/api/generate", &body, &request.model).await?
+            }
+        };
         Ok(answer(lines(response)).take_until(request.cancel.cancelled_owned()).boxed())
     }
 
@@ -173,7 +176,7 @@ impl wire::Chunk {
         }
         let (said, calls) = self.message.map(|message| (message.content, message.tool_calls)).unwrap_or_default();
         let text = self.response.unwrap_or(said);
-        deltas.extend((!text.is_empty()).then_some(Delta::Text(text)));
+        deltas.extend((!text.is_empty()).then(|| Delta::Text(text.into())));
         deltas.extend(calls.into_iter().map(|call| {
             let arguments = call.function.arguments.to_string();
             Delta::ToolCall(ToolCall { id: new_call_id(), name: call.function.name, arguments })

@@ -19,8 +19,8 @@ use serde::Serialize;
 
 use self::{progress::Progress, sse::EventDecoder, wire::Failure};
 use super::{
-    ChatRequest, ChatStream, CompletionRequest, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
-    FinishReason, Model, PromptMessage, PromptSize,
+    ChatRequest, ChatStream, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind, FinishReason, Model,
+    Prompt, PromptMessage, PromptSize,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
 use crate::config::{Config, Secret};
@@ -84,10 +84,11 @@ impl Engine for OpenAi {
             quantization: None,
             parameters: None,
             context_length: listed.max_model_len,
+            capabilities: Vec::new(),
             family: None,
-            calls_tools: None,
             modified_at: None,
             loaded: true,
+            unloads_at: None,
             description: None,
         };
         Ok(listed.into_iter().map(model).collect())
@@ -104,18 +105,18 @@ impl Engine for OpenAi {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let body = request::ChatRequest::new(&request);
-        let answer = self.stream("/chat/completions", &body, &request.model).await?;
-        Ok(answer.take_until(request.cancel.cancelled_owned()).boxed())
-    }
-
-    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
-        if request.output.logprobs.is_some() {
-            // They come in an older form here, which tells no bytes.
-            return Err(EngineError::Unsupported("logprobs"));
-        }
-        let body = request::CompletionRequest::new(&request);
-        let answer = self.stream("/completions", &body, &request.model).await?;
+        let answer = match request.prompt_and_answer().as_ref() {
+            Prompt::Messages(messages) => {
+                let body = request::ChatRequest::new(&request, messages);
+                self.stream("/chat/completions", &body, &request.model).await?
+            }
+            // They come in an older form there, which tells no bytes.
+            Prompt::Text(_) if request.output.logprobs.is_some() => return Err(EngineError::Unsupported("logprobs")),
+            Prompt::Text(text) => {
+                let body = request::CompletionRequest::new(&request, text);
+                self.stream("/completions", &body, &request.model).await?
+            }
+        };
         Ok(answer.take_until(request.cancel.cancelled_owned()).boxed())
     }
 

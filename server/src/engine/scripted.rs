@@ -15,13 +15,12 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ChatRequest, ChatStream, Completion, CompletionRequest, Delta, EmbedRequest, EmbedText, Embeddings, Engine,
-    EngineError, EngineKind, FinishReason, Model, Output, PromptMessage, PromptSize, Timings, TokenLogprob, ToolCall,
-    Usage,
+    ChatRequest, ChatStream, Completion, Delta, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, EngineKind,
+    FinishReason, Model, Piece, Prompt, PromptMessage, PromptSize, Timings, TokenLogprob, ToolCall, Usage,
 };
-use crate::{chat::Parameters, config::Config};
+use crate::config::Config;
 
-/// Recites the same steps in every answer. A word counts as one token.
+/// Recites the same steps in every answer. A text counts as one token, and its number is that of its step.
 pub struct Scripted {
     model: String,
     steps: Arc<[Step]>,
@@ -29,7 +28,6 @@ pub struct Scripted {
     delay: Duration,
     context_length: Option<u32>,
     last_request: Mutex<Option<ChatRequest>>,
-    last_completion: Mutex<Option<CompletionRequest>>,
     last_embedding: Mutex<Option<EmbedRequest>>,
 }
 
@@ -77,7 +75,6 @@ impl Scripted {
             delay: Duration::ZERO,
             context_length: None,
             last_request: Mutex::default(),
-            last_completion: Mutex::default(),
             last_embedding: Mutex::default(),
         }
     }
@@ -101,26 +98,23 @@ impl Scripted {
         self.last_request.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Which text it was to continue last.
-    pub fn last_completion(&self) -> Option<CompletionRequest> {
-        self.last_completion.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Of which texts it was to make vectors last.
     pub fn last_embedding(&self) -> Option<EmbedRequest> {
         self.last_embedding.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The script as an answer to a prompt of so many words.
-    fn recite(
-        &self,
-        prompt_tokens: u32,
-        parameters: &Parameters,
-        output: &Output,
-        cancel: CancellationToken,
-    ) -> ChatStream {
-        let max_tokens = parameters.max_tokens.unwrap_or(u32::MAX);
-        recite(Arc::clone(&self.steps), self.delay, prompt_tokens, max_tokens, output.logprobs, cancel)
+    /// Where an answer goes on. Like the tokens of another model, those of another script are refused.
+    fn step_behind(&self, so_far: &Piece) -> Result<usize, EngineError> {
+        let said = so_far.tokens.iter().map(|&token| match self.steps.get(usize::try_from(token).ok()?)? {
+            Step::Text(text) => Some(text.replace('\0', "")),
+            Step::Call(_) | Step::Wait(_) | Step::Fail(_) => None,
+        });
+        match said.collect::<Option<String>>() {
+            Some(said) if said == so_far.text.replace('\0', "") => {
+                Ok(so_far.tokens.last().map_or(0, |&last| last as usize + 1))
+            }
+            _ => Err(EngineError::InvalidRequest("the answer so far is of another script".to_owned())),
+        }
     }
 
     fn check_model(&self, model: &str) -> Result<(), EngineError> {
@@ -138,10 +132,11 @@ impl Engine for Scripted {
             quantization: None,
             parameters: None,
             context_length: self.context_length,
+            capabilities: Vec::new(),
             family: None,
-            calls_tools: None,
             modified_at: None,
             loaded: true,
+            unloads_at: None,
             description: Some("Recites a prepared text, whatever it is asked.".to_owned()),
         }])
     }
@@ -158,21 +153,25 @@ impl Engine for Scripted {
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         self.check_model(&request.model)?;
-        let prompt_tokens = count_words(&request.messages);
-        let asked = request.clone();
+        let prompt_tokens = match &request.prompt {
+            Prompt::Messages(messages) => count_words(messages),
+            Prompt::Text(text) => words(text),
+        };
+        let recital = Recital {
+            steps: Arc::clone(&self.steps),
+            next: self.step_behind(&request.answer_so_far)?,
+            delay: self.delay,
+            prompt_tokens,
+            completion_tokens: request.answer_so_far.tokens.len() as u32,
+            max_tokens: request.parameters.max_tokens.unwrap_or(u32::MAX),
+            logprobs: request.output.logprobs,
+            cancel: request.cancel.clone(),
+        };
         *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
         if self.context_length.is_some_and(|context_length| prompt_tokens > context_length) {
             return Err(EngineError::ContextLengthExceeded);
         }
-        Ok(self.recite(prompt_tokens, &asked.parameters, &asked.output, asked.cancel))
-    }
-
-    async fn complete(&self, request: CompletionRequest) -> Result<ChatStream, EngineError> {
-        self.check_model(&request.model)?;
-        let prompt_tokens = words(&request.text);
-        let asked = request.clone();
-        *self.last_completion.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
-        Ok(self.recite(prompt_tokens, &asked.parameters, &asked.output, asked.cancel))
+        Ok(recital.recite())
     }
 
     /// A vector of two numbers for each text, which depends on its length alone.
@@ -189,60 +188,67 @@ impl Engine for Scripted {
     }
 }
 
-fn recite(
+/// One answer.
+struct Recital {
     steps: Arc<[Step]>,
+    next: usize,
     delay: Duration,
     prompt_tokens: u32,
+    completion_tokens: u32,
     max_tokens: u32,
     logprobs: Option<u32>,
     cancel: CancellationToken,
-) -> ChatStream {
-    stream! {
-        let started = Instant::now();
-        let mut first_token = None;
-        let mut completion_tokens = 0;
-        let mut finish_reason = FinishReason::Stop;
-        for step in steps.iter() {
-            if cancel.run_until_cancelled(step.pause(delay)).await.is_none() {
-                finish_reason = FinishReason::Cancelled;
-                break;
-            }
-            match step {
-                Step::Text(_) if completion_tokens == max_tokens => {
-                    finish_reason = FinishReason::Length;
+}
+
+impl Recital {
+    fn recite(self) -> ChatStream {
+        let Self { steps, next, delay, prompt_tokens, mut completion_tokens, max_tokens, logprobs, cancel } = self;
+        stream! {
+            let started = Instant::now();
+            let mut first_token = None;
+            let mut finish_reason = FinishReason::Stop;
+            for (number, step) in steps.iter().enumerate().skip(next) {
+                if cancel.run_until_cancelled(step.pause(delay)).await.is_none() {
+                    finish_reason = FinishReason::Cancelled;
                     break;
                 }
-                Step::Text(text) => {
-                    first_token.get_or_insert_with(Instant::now);
-                    completion_tokens += 1;
-                    if let Some(alternatives) = logprobs {
-                        yield Ok(Delta::Logprobs(vec![certain(text, alternatives)]));
+                match step {
+                    Step::Text(_) if completion_tokens == max_tokens => {
+                        finish_reason = FinishReason::Length;
+                        break;
                     }
-                    yield Ok(Delta::Text(text.clone()));
-                }
-                Step::Call(call) => {
-                    completion_tokens += 1;
-                    yield Ok(Delta::ToolCall(call.clone()));
-                }
-                Step::Wait(_) => {}
-                Step::Fail(error) => {
-                    yield Err(error());
-                    return;
+                    Step::Text(text) => {
+                        first_token.get_or_insert_with(Instant::now);
+                        completion_tokens += 1;
+                        if let Some(alternatives) = logprobs {
+                            yield Ok(Delta::Logprobs(vec![certain(text, alternatives)]));
+                        }
+                        yield Ok(Delta::Text(Piece { text: text.clone(), tokens: vec![number as i32] }));
+                    }
+                    Step::Call(call) => {
+                        completion_tokens += 1;
+                        yield Ok(Delta::ToolCall(call.clone()));
+                    }
+                    Step::Wait(_) => {}
+                    Step::Fail(error) => {
+                        yield Err(error());
+                        return;
+                    }
                 }
             }
+            let first_token = first_token.unwrap_or_else(Instant::now);
+            yield Ok(Delta::Done(Completion {
+                finish_reason,
+                usage: Usage { prompt_tokens, cached_tokens: 0, completion_tokens },
+                timings: Timings {
+                    queued_ms: 0.0,
+                    prefill_ms: milliseconds(first_token - started),
+                    decode_ms: milliseconds(first_token.elapsed()),
+                },
+            }));
         }
-        let first_token = first_token.unwrap_or_else(Instant::now);
-        yield Ok(Delta::Done(Completion {
-            finish_reason,
-            usage: Usage { prompt_tokens, cached_tokens: 0, completion_tokens },
-            timings: Timings {
-                queued_ms: 0.0,
-                prefill_ms: milliseconds(first_token - started),
-                decode_ms: milliseconds(first_token.elapsed()),
-            },
-        }));
+        .boxed()
     }
-    .boxed()
 }
 
 /// Nothing else was ever going to be said; the alternatives are the same again.

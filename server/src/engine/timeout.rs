@@ -44,7 +44,7 @@ mod tests {
         stream::iter(pauses)
             .then(|seconds| async {
                 sleep(Duration::from_secs(*seconds)).await;
-                Ok(Delta::Text("word".to_owned()))
+                Ok(Delta::Text("word".to_owned().into()))
             })
             .boxed()
     }

@@ -42,7 +42,7 @@ pub async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readines
 }
 
 async fn missing(state: &AppState) -> Option<String> {
-    if state.shutdown.is_draining() {
+    if state.shutdown.is_leaving() {
         return Some("the server is shutting down".to_owned());
     }
     if state.store.ping().await.is_err() {

@@ -4,6 +4,7 @@ pub mod chat;
 pub mod embed;
 pub mod generate;
 pub mod models;
+pub mod pull;
 
 use std::{convert::Infallible, time::Instant};
 

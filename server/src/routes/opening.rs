@@ -11,9 +11,8 @@ use futures::{
 use tokio::time::timeout;
 
 use crate::{
-    chat::{self, Answer, Parameters, Trim},
-    dialect::Question,
-    engine::{Delta, EngineError, Output},
+    chat::{self, Answer, Question, Trim},
+    engine::{Delta, EngineError},
     error::Result,
     state::AppState,
 };
@@ -27,30 +26,13 @@ pub type Opening<T = Answer> = BoxFuture<'static, Result<T>>;
 
 /// Starts an answer; it is there when its first piece is, or the error that came instead.
 pub fn open(state: AppState, question: Question, trim: Trim) -> Opening {
-    let Question { model, messages, parameters, output } = question;
     async move {
-        let answer = chat::answer(&state, model.as_deref(), messages, parameters, output, trim).await?;
-        with_first_piece(answer).await
+        let mut answer = chat::answer(&state, question, trim).await?;
+        let first = answer.stream.next().await.ok_or(EngineError::Interrupted)??;
+        answer.stream = stream::once(future::ready(Ok(first))).chain(answer.stream).boxed();
+        Ok(answer)
     }
     .boxed()
-}
-
-/// The same for a text that is continued.
-pub fn open_text(
-    state: AppState,
-    model: Option<String>,
-    text: String,
-    parameters: Parameters,
-    output: Output,
-) -> Opening {
-    async move { with_first_piece(chat::complete(&state, model.as_deref(), text, parameters, output).await?).await }
-        .boxed()
-}
-
-async fn with_first_piece(mut answer: Answer) -> Result<Answer> {
-    let first = answer.stream.next().await.ok_or(EngineError::Interrupted)??;
-    answer.stream = stream::once(future::ready(Ok(first))).chain(answer.stream).boxed();
-    Ok(answer)
 }
 
 /// Several answers, as soon as each has its first piece; at least one.

@@ -4,12 +4,13 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveValue::Set, FromJsonQueryResult, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
-    sea_query::OnConflict,
+    FromJsonQueryResult, QueryOrder, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{LockType, OnConflict, Query},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Store, run};
+use super::{Run, Store, run};
 use crate::chat::run::RunEvent;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -24,7 +25,23 @@ pub struct Model {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
-pub struct Batch(Vec<RunEvent>);
+pub struct Batch(Vec<Entry>);
+
+/// An event, and what only servers need of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    #[serde(flatten)]
+    pub event: RunEvent,
+    /// The tokens of a delta, where the engine tells them: another server goes on behind them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<i32>,
+}
+
+impl From<RunEvent> for Entry {
+    fn from(event: RunEvent) -> Self {
+        Self { event, tokens: Vec::new() }
+    }
+}
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
@@ -33,31 +50,57 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Store {
     /// Add events to a run's journal; the first of them has the number `first_seq`. Harmless to repeat after a reply that
-    /// was lost: the same row is written again, with what has been added to the batch since.
-    pub async fn append_events(&self, run_id: Uuid, first_seq: u64, events: Vec<RunEvent>) -> Result<(), DbErr> {
-        let last_seq = first_seq + events.len() as u64 - 1;
-        let row = ActiveModel {
-            run_id: Set(run_id),
-            first_seq: Set(first_seq as i64),
-            last_seq: Set(last_seq as i64),
-            events: Set(Batch(events)),
-        };
+    /// was lost: the same row is written again, with what has been added to the batch since. `false` when the run has
+    /// another owner by now, or is gone; then nothing is written.
+    pub async fn append_events(&self, run: &Run, first_seq: u64, entries: Vec<Entry>) -> Result<bool, DbErr> {
+        let last_seq = first_seq + entries.len() as u64 - 1;
+        // The lock on the run's row makes an append and a change of the owner wait for each other: whoever takes the run
+        // over reads every batch that was kept, and none is kept after that.
+        let row = Query::select()
+            .expr(Expr::value(run.id))
+            .expr(Expr::value(first_seq as i64))
+            .expr(Expr::value(last_seq as i64))
+            .expr(Expr::value(Batch(entries)))
+            .from(run::Entity)
+            .and_where(run::Column::Id.eq(run.id))
+            .and_where(run::Column::Owner.eq(run.owner))
+            .lock(LockType::Share)
+            .to_owned();
         let again = OnConflict::columns([Column::RunId, Column::FirstSeq])
             .update_columns([Column::LastSeq, Column::Events])
             .to_owned();
-        Entity::insert(row).on_conflict(again).exec_without_returning(&self.write).await.map(drop)
+        let mut insert = Query::insert();
+        insert.into_table(Entity).columns([Column::RunId, Column::FirstSeq, Column::LastSeq, Column::Events]);
+        insert.select_from(row).map_err(|error| DbErr::Custom(error.to_string()))?.on_conflict(again);
+        Ok(self.write.execute(&insert).await?.rows_affected() > 0)
     }
 
     /// The events with a number above `after`, each with its number, in order.
     pub async fn events(&self, run_id: Uuid, after: u64) -> Result<Vec<(u64, RunEvent)>, DbErr> {
-        let rows = Entity::find()
+        let rows = self.batches(run_id, after).await?;
+        let numbered = rows.into_iter().flat_map(|row| (row.first_seq as u64..).zip(row.events.0));
+        Ok(numbered.filter(|(seq, _)| *seq > after).map(|(seq, entry)| (seq, entry.event)).collect())
+    }
+
+    /// All events of a run with what servers need of them, in order.
+    pub async fn journal(&self, run_id: Uuid) -> Result<Vec<Entry>, DbErr> {
+        Ok(self.batches(run_id, 0).await?.into_iter().flat_map(|row| row.events.0).collect())
+    }
+
+    /// How many events a run's journal holds.
+    pub async fn journal_length(&self, run_id: Uuid) -> Result<i64, DbErr> {
+        let last = Entity::find().select_only().column(Column::LastSeq).filter(Column::RunId.eq(run_id));
+        let last = last.order_by_desc(Column::FirstSeq).into_tuple().one(&self.read).await?;
+        Ok(last.unwrap_or(0))
+    }
+
+    async fn batches(&self, run_id: Uuid, after: u64) -> Result<Vec<Model>, DbErr> {
+        Entity::find()
             .filter(Column::RunId.eq(run_id))
             .filter(Column::LastSeq.gt(after as i64))
             .order_by_asc(Column::FirstSeq)
             .all(&self.read)
-            .await?;
-        let numbered = rows.into_iter().flat_map(|row| (row.first_seq as u64..).zip(row.events.0));
-        Ok(numbered.filter(|(seq, _)| *seq > after).collect())
+            .await
     }
 
     /// Forget the journals of runs that ended before `before`: their messages hold the text.

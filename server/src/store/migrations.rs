@@ -10,7 +10,13 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Conversations), Box::new(StopRequests), Box::new(FoldedTitles)]
+        vec![
+            Box::new(Conversations),
+            Box::new(StopRequests),
+            Box::new(FoldedTitles),
+            Box::new(Adoptions),
+            Box::new(Jobs),
+        ]
     }
 }
 
@@ -141,6 +147,65 @@ impl MigrationTrait for FoldedTitles {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// A run can be taken over by another server, which has to know how it was asked.
+struct Adoptions;
+
+impl MigrationName for Adoptions {
+    fn name(&self) -> &str {
+        "m0004_adoptions"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Adoptions {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = [
+            json_binary_null("settings"),
+            integer("adoptions").default(0).take(),
+            big_integer("adopted_at").default(0).take(),
+        ];
+        // SQLite adds one column at a time.
+        for column in columns {
+            manager.alter_table(Table::alter().table("runs").add_column(column).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Downloads of models.
+struct Jobs;
+
+impl MigrationName for Jobs {
+    fn name(&self) -> &str {
+        "m0005_jobs"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Jobs {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let jobs = Table::create()
+            .table("jobs")
+            .col(pk_uuid("id"))
+            .col(text("model"))
+            .col(text("status"))
+            .col(text("stage"))
+            .col(text_null("digest"))
+            .col(big_integer("done_bytes"))
+            .col(big_integer_null("total_bytes"))
+            .col(text_null("error"))
+            .col(uuid("owner"))
+            .col(timestamp_with_time_zone("lease_until"))
+            .col(boolean("cancel_requested"))
+            .col(timestamp_with_time_zone("created_at"))
+            .col(timestamp_with_time_zone_null("finished_at"))
+            .to_owned();
+        manager.create_table(jobs).await?;
+        let by_status = Index::create().name("jobs_by_status").table("jobs").col("status").to_owned();
+        manager.create_index(by_status).await
     }
 }
 

@@ -1,14 +1,15 @@
 //! Runs: one for each answer being written, with an owner whose lease says that it is still alive.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ExprTrait, IntoActiveModel, TransactionTrait, entity::prelude::*};
-use serde::Serialize;
+use sea_orm::{Condition, FromJsonQueryResult, IntoActiveModel, TransactionTrait, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     Store, conversation,
     message::{self, Details, Message, MessageError, Status},
 };
+use crate::chat::Parameters;
 
 pub type Run = Model;
 
@@ -31,6 +32,15 @@ pub struct Model {
     /// Another server was asked to stop it; the owner looks here now and then.
     #[serde(skip)]
     pub stop_requested: bool,
+    /// How it was asked; kept until it ends. `None` in runs of an older version, which nobody can go on with.
+    #[serde(skip)]
+    pub settings: Option<Settings>,
+    /// How often it was taken over since its journal last grew.
+    #[serde(skip)]
+    pub adoptions: i32,
+    /// Events in its journal when it was taken over last.
+    #[serde(skip)]
+    pub adopted_at: i64,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
 }
@@ -39,6 +49,13 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// How the conversation asked when the run began; the user may change it while the answer is written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Settings {
+    pub system_prompt: Option<String>,
+    pub parameters: Parameters,
+}
 
 /// Everything that one turn writes before the engine is asked.
 #[derive(Clone, Debug)]
@@ -80,20 +97,10 @@ impl Store {
         Entity::find_by_id(id).one(&self.read).await
     }
 
-    /// Write the end of an answer. `false` when the run had ended already, or its conversation is gone.
+    /// Write the end of an answer. `false` when the run had ended already, has another owner, or its conversation is gone.
     pub async fn finish_run(&self, run: &Run, outcome: Outcome, now: DateTime<Utc>) -> Result<bool, DbErr> {
         let transaction = self.write.begin().await?;
-        // The guard on the status lets exactly one of several servers end a run.
-        let ended = Entity::update_many()
-            .col_expr(Column::Status, Expr::value(outcome.status))
-            .col_expr(Column::FinishedAt, Expr::value(now))
-            .filter(Column::Id.eq(run.id))
-            .filter(Column::Status.eq(Status::Streaming))
-            .exec(&transaction)
-            .await?;
-        if ended.rows_affected == 0 {
-            return Ok(false);
-        }
+        // First the message, then the run, in the order in which the deletion of a conversation locks them.
         message::Entity::update_many()
             .col_expr(message::Column::Status, Expr::value(outcome.status))
             .col_expr(message::Column::Content, Expr::value(outcome.content))
@@ -103,6 +110,20 @@ impl Store {
             .filter(message::Column::Id.eq(run.message_id))
             .exec(&transaction)
             .await?;
+        // The guards let exactly one of several servers end a run: its owner, once.
+        let ended = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(outcome.status))
+            .col_expr(Column::FinishedAt, Expr::value(now))
+            .col_expr(Column::Settings, Expr::value(None::<Settings>))
+            .filter(Column::Id.eq(run.id))
+            .filter(Column::Owner.eq(run.owner))
+            .filter(Column::Status.eq(Status::Streaming))
+            .exec(&transaction)
+            .await?;
+        if ended.rows_affected == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
         transaction.commit().await?;
         Ok(true)
     }
@@ -118,30 +139,73 @@ impl Store {
         Ok(asked.rows_affected > 0)
     }
 
-    /// Say that the owner of the runs `live` is alive and still writes them.
-    pub async fn renew_leases(&self, live: &[Uuid], until: DateTime<Utc>) -> Result<(), DbErr> {
+    /// Say that `owner` is alive and still writes the runs `live`.
+    pub async fn renew_leases(&self, owner: Uuid, live: &[Uuid], until: DateTime<Utc>) -> Result<(), DbErr> {
         Entity::update_many()
             .col_expr(Column::LeaseUntil, Expr::value(until))
             .filter(Column::Id.is_in(live.iter().copied()))
+            .filter(Column::Owner.eq(owner))
             .filter(Column::Status.eq(Status::Streaming))
             .exec(&self.write)
             .await
             .map(drop)
     }
 
-    /// Unfinished runs that nobody writes: those with a lease that ended before `now`, and where this server is the only
-    /// one, those of every other owner. `live` are the runs that `owner` does write, however old their leases are.
+    /// Unfinished runs that nobody writes. `live` are the runs that `owner` does write, however old their leases are.
     pub async fn abandoned_runs(&self, owner: Uuid, live: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Run>, DbErr> {
-        let mut abandoned = Column::LeaseUntil.lt(now);
-        if self.is_sole_owner() {
-            abandoned = abandoned.or(Column::Owner.ne(owner));
-        }
         Entity::find()
-            .filter(Column::Status.eq(Status::Streaming))
+            .filter(self.is_abandoned(owner, now))
             .filter(Column::Id.is_not_in(live.iter().copied()))
-            .filter(abandoned)
             .all(&self.read)
             .await
+    }
+
+    /// Unfinished, with a lease that ended before `now`, or where this server is the only one, of any other owner.
+    fn is_abandoned(&self, owner: Uuid, now: DateTime<Utc>) -> Condition {
+        let mut nobodys = Condition::any().add(Column::LeaseUntil.lt(now));
+        if self.is_sole_owner() {
+            nobodys = nobodys.add(Column::Owner.ne(owner));
+        }
+        Condition::all().add(Column::Status.eq(Status::Streaming)).add(nobodys)
+    }
+
+    /// Take over an abandoned run whose journal holds `events` events. `None` when its owner turned out to be alive or
+    /// another server was first.
+    pub async fn claim_run(
+        &self,
+        run: Run,
+        events: i64,
+        owner: Uuid,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Option<Run>, DbErr> {
+        let adoptions = if events > run.adopted_at { 1 } else { run.adoptions + 1 };
+        let claimed = Entity::update_many()
+            .col_expr(Column::Owner, Expr::value(owner))
+            .col_expr(Column::LeaseUntil, Expr::value(lease_until))
+            .col_expr(Column::Adoptions, Expr::value(adoptions))
+            .col_expr(Column::AdoptedAt, Expr::value(events))
+            .filter(Column::Id.eq(run.id))
+            .filter(Column::Owner.eq(run.owner))
+            .filter(self.is_abandoned(owner, now))
+            .exec(&self.write)
+            .await?;
+        let run = Run { owner, lease_until, adoptions, adopted_at: events, ..run };
+        Ok((claimed.rows_affected > 0).then_some(run))
+    }
+
+    /// Give a run up, so that another server can take it over at once.
+    pub async fn release_run(&self, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr> {
+        Entity::update_many()
+            // Nobody's: a renewal that is under way must not take it back.
+            .col_expr(Column::Owner, Expr::value(Uuid::nil()))
+            .col_expr(Column::LeaseUntil, Expr::value(now))
+            .filter(Column::Id.eq(run.id))
+            .filter(Column::Owner.eq(run.owner))
+            .filter(Column::Status.eq(Status::Streaming))
+            .exec(&self.write)
+            .await
+            .map(drop)
     }
 
     /// Unfinished runs of a conversation, whoever writes them.

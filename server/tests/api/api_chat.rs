@@ -145,7 +145,7 @@ async fn a_long_conversation_loses_its_oldest_messages_and_the_answer_tells() {
     }
     messages.push(json!({ "role": "user", "content": "the last" }));
     let answer = server.post(PATH, asking(json!({ "messages": messages }))).await.json();
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!(sent.first().unwrap().content, "Be brief");
     assert_eq!(sent.last().unwrap().content, "the last");
     let left_out = answer["context"]["messages_left_out"].as_u64().unwrap();

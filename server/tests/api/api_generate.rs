@@ -1,5 +1,5 @@
 use axum::http::{StatusCode, header};
-use flotilla::engine::{EngineError, Role, Scripted, Step};
+use flotilla::engine::{EngineError, Prompt, Role, Scripted, Step};
 use serde_json::{Value, json};
 
 use crate::support::{Response, TestServer};
@@ -49,7 +49,7 @@ async fn without_streaming_the_answer_is_one_object() {
 async fn a_system_prompt_comes_before_the_prompt() {
     let server = server().await;
     ask(&server, json!({ "system": "Be brief" })).await;
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!((sent[0].role, sent[0].content.as_str()), (Role::System, "Be brief"));
     assert_eq!((sent[1].role, sent[1].content.as_str()), (Role::User, "Say hello"));
 }
@@ -58,9 +58,8 @@ async fn a_system_prompt_comes_before_the_prompt() {
 async fn a_raw_prompt_is_continued_as_it_is() {
     let server = server().await;
     ask(&server, json!({ "raw": true, "options": { "temperature": 0 } })).await;
-    let asked = server.engine.last_completion().unwrap();
-    assert_eq!((asked.text.as_str(), asked.parameters.temperature), ("Say hello", Some(0.0)));
-    assert!(server.engine.last_request().is_none());
+    let asked = server.engine.last_request().unwrap();
+    assert_eq!((asked.prompt, asked.parameters.temperature), (Prompt::Text("Say hello".to_owned()), Some(0.0)));
 }
 
 #[tokio::test]

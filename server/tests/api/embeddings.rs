@@ -116,3 +116,12 @@ async fn an_empty_text_is_refused_in_ollamas_shape() {
         assert!(response.json()["error"].as_str().unwrap().starts_with(field));
     }
 }
+
+#[tokio::test]
+async fn an_engine_that_makes_no_vectors_says_so() {
+    let (engine, _) = crate::endless::endless();
+    let server = TestServer::new(Scripted::new(vec![])).await.with_engine(engine);
+    let response = server.post("/v1/embeddings", json!({ "input": "one" })).await;
+    assert_eq!(response.status, StatusCode::BAD_REQUEST);
+    assert_eq!(response.json()["error"]["code"], "unsupported_parameter");
+}

@@ -42,7 +42,7 @@ impl Engine for Endless {
 
     async fn chat(&self, _: ChatRequest) -> Result<ChatStream, EngineError> {
         let held = NotifyOnDrop(self.stopped.clone());
-        let word = stream::iter([Ok(Delta::Text("word".to_owned()))]).chain(stream::pending());
+        let word = stream::iter([Ok(Delta::Text("word".to_owned().into()))]).chain(stream::pending());
         // The stream owns `held`, so both go together.
         Ok(word.inspect(move |_| _ = &held).boxed())
     }

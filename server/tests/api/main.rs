@@ -6,18 +6,29 @@
 #![cfg(test)]
 
 mod access;
+mod adoption;
 mod api_chat;
 mod api_generate;
+mod continuation;
 mod conversations;
 mod dashboards;
+#[path = "../database.rs"]
+mod database;
 mod embeddings;
 mod endless;
 mod health;
+mod jobs;
 mod messages;
 mod models;
+mod mortal;
 mod ollama_models;
+mod ollama_pull;
 mod openapi;
-mod recovery;
+mod pull;
+mod pull_hostile;
+mod pulling;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod runs;
 mod search;
 mod start;

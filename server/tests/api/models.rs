@@ -1,7 +1,14 @@
-use axum::http::StatusCode;
-use flotilla::engine::Scripted;
+use std::path::PathBuf;
 
-use crate::support::TestServer;
+use axum::http::{Method, StatusCode};
+use flotilla::engine::Scripted;
+use serde_json::json;
+
+use crate::{
+    pulling::Pulling,
+    registry::{MODEL, MODEL_OF_HUGGING_FACE, gguf},
+    support::{TestServer, json_request},
+};
 
 #[tokio::test]
 async fn the_models_are_listed_with_the_default() {
@@ -20,4 +27,42 @@ async fn an_engine_that_is_down_is_a_503_with_retry_after() {
     assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers.contains_key("retry-after"));
     assert_eq!(response.json()["error"]["code"], "engine_unavailable");
+}
+
+#[tokio::test]
+async fn a_pulled_model_is_listed_with_what_its_file_says() {
+    let pulling = Pulling::of(gguf(1000)).await.with_own_engine();
+    pulling.pull(MODEL).await;
+
+    let models = pulling.server.get("/api/models").await.json();
+
+    let model = &models["models"][0];
+    assert_eq!((&model["id"], &models["default"]), (&json!(MODEL), &json!(MODEL)));
+    assert_eq!((&model["quantization"], &model["context_length"]), (&json!("Q4_K_M"), &json!(2048)));
+    assert_eq!((&model["parameters"], &model["loaded"]), (&json!(250), &json!(false)));
+    assert_eq!(model["capabilities"], json!(["completion", "tools"]));
+}
+
+#[tokio::test]
+async fn a_model_is_deleted_by_its_name_in_either_dialect() {
+    let pulling = Pulling::of(gguf(1000)).await.with_own_engine();
+    pulling.pull(MODEL).await;
+    pulling.pull(MODEL_OF_HUGGING_FACE).await;
+
+    let own = format!("/api/models/{}", MODEL_OF_HUGGING_FACE.replace('/', "%2F"));
+    assert_eq!(pulling.server.delete(&own).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(pulling.server.delete(&own).await.status, StatusCode::NOT_FOUND);
+    let ollamas = || pulling.server.send(json_request(Method::DELETE, "/api/delete", json!({ "model": MODEL })));
+    assert_eq!(ollamas().await.status, StatusCode::OK);
+    let missing = ollamas().await;
+    assert_eq!(
+        (missing.status, missing.json()),
+        (StatusCode::NOT_FOUND, json!({ "error": "model 'qwen2.5:0.5b' not found" }))
+    );
+
+    assert_eq!(pulling.files(), Vec::<PathBuf>::new());
+    for outside in ["..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd", "..", "qwen2.5%2F..%2F0.5b"] {
+        let response = pulling.server.delete(&format!("/api/models/{outside}")).await;
+        assert_eq!(response.status, StatusCode::NOT_FOUND, "{outside}");
+    }
 }

@@ -64,7 +64,7 @@ async fn a_model_without_a_name_is_a_400() {
     let response = server().await.post("/api/show", json!({})).await;
     assert_eq!(
         (response.status, response.text().as_str()),
-        (StatusCode::BAD_REQUEST, r#"{"error":"model is required"}"#)
+        (StatusCode::BAD_REQUEST, r#"{"error":"model must name a model"}"#)
     );
 }
 
@@ -108,7 +108,7 @@ async fn a_call_of_a_tool_has_an_object_for_arguments_and_no_id() {
         answer["message"],
         @r#"{"role":"assistant","content":"","tool_calls":[{"function":{"name":"now","arguments":{"zone":"UTC"}}}]}"#
     );
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!(sent[1].tool_calls[0].arguments, r#"{"zone":"CET"}"#);
     assert_eq!(sent[2].tool_call_id.as_ref(), Some(&sent[1].tool_calls[0].id));
 }

@@ -1,7 +1,7 @@
 use flotilla::store::Store;
 use futures::future::join_all;
 
-use crate::support::database_url;
+use crate::database::database_url;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_servers_that_start_together_all_share_postgresql_and_one_gets_sqlite() {

@@ -21,7 +21,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tower::ServiceExt;
-use uuid::Uuid;
+
+use crate::database::database_url;
 
 /// A server with its own database. Dropping it forgets everything.
 pub struct TestServer {
@@ -30,6 +31,7 @@ pub struct TestServer {
     router: Router,
     folder: Arc<TempDir>,
     database_url: Secret,
+    flags: Vec<String>,
 }
 
 impl TestServer {
@@ -46,6 +48,7 @@ impl TestServer {
     pub async fn with_flags(engine: Scripted, flags: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let database_url = database_url(&folder).await;
+        let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self::open(engine, flags, folder, database_url).await
     }
 
@@ -63,18 +66,19 @@ impl TestServer {
         Self { router: app(state.clone()), state, ..self }
     }
 
-    /// The server after a restart: the same database, another engine. Waits for running answers to end.
+    /// The server after a restart: the same database and settings, another engine. Waits for running answers to end.
     pub async fn restarted(self, engine: Scripted) -> Self {
-        let Self { folder, database_url, state, router, .. } = self;
+        let Self { folder, database_url, flags, state, router, .. } = self;
         state.runs.finished().await;
+        state.jobs.interrupt_all().await;
         drop((state, router));
-        Self::open(engine, &[], folder, database_url).await
+        Self::open(engine, flags, folder, database_url).await
     }
 
     /// A second server on the same database, or why there can be none.
     pub async fn replica(&self, engine: Scripted) -> anyhow::Result<Self> {
         let store = Store::open(&self.database_url).await?;
-        Ok(Self::around(store, engine, &[], self.folder.clone(), self.database_url.clone()))
+        Ok(Self::around(store, engine, self.flags.clone(), self.folder.clone(), self.database_url.clone()))
     }
 
     /// Change the database behind the server's back.
@@ -83,15 +87,20 @@ impl TestServer {
         database.execute_unprepared(statement).await.unwrap();
     }
 
-    async fn open(engine: Scripted, flags: &[&str], folder: Arc<TempDir>, database_url: Secret) -> Self {
+    async fn open(engine: Scripted, flags: Vec<String>, folder: Arc<TempDir>, database_url: Secret) -> Self {
         let store = Store::open(&database_url).await.unwrap();
         Self::around(store, engine, flags, folder, database_url)
     }
 
-    fn around(store: Store, engine: Scripted, flags: &[&str], folder: Arc<TempDir>, database_url: Secret) -> Self {
+    fn around(store: Store, engine: Scripted, flags: Vec<String>, folder: Arc<TempDir>, database_url: Secret) -> Self {
         let engine = Arc::new(engine);
-        let state = AppState::new(config(flags), engine.clone() as Arc<dyn Engine>, store);
-        Self { router: app(state.clone()), state, engine, folder, database_url }
+        let state = AppState::new(
+            config(&flags.iter().map(String::as_str).collect::<Vec<_>>()),
+            engine.clone() as Arc<dyn Engine>,
+            store,
+        )
+        .unwrap();
+        Self { router: app(state.clone()), state, engine, folder, database_url, flags }
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -195,16 +204,4 @@ pub fn config(flags: &[&str]) -> Config {
         config: Config,
     }
     Flags::parse_from(std::iter::once("flotilla").chain(flags.iter().copied())).config
-}
-
-/// An empty database: a file in `folder`, or a schema of the PostgreSQL that the suite runs on.
-pub async fn database_url(folder: &TempDir) -> Secret {
-    let Ok(postgres) = std::env::var("TEST_POSTGRES_URL") else {
-        return Secret::new(format!("sqlite://{}", folder.path().join("test.sqlite").display()));
-    };
-    let schema = format!("test_{}", Uuid::now_v7().simple());
-    let database = Database::connect(&postgres).await.unwrap();
-    database.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.unwrap();
-    let separator = if postgres.contains('?') { '&' } else { '?' };
-    Secret::new(format!("{postgres}{separator}options=-csearch_path%3D{schema}"))
 }

@@ -273,7 +273,7 @@ async fn text_parts_are_one_text_and_a_developer_is_the_system() {
     let parts = json!([{ "type": "text", "text": "Say " }, { "type": "text", "text": "hello" }]);
     let messages = json!([{ "role": "developer", "content": "Be brief" }, { "role": "user", "content": parts }]);
     server.post(PATH, asking(json!({ "messages": messages }))).await;
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!((sent[0].role, sent[0].content.as_str()), (Role::System, "Be brief"));
     assert_eq!((sent[1].role, sent[1].content.as_str()), (Role::User, "Say hello"));
 }

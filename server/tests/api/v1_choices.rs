@@ -1,7 +1,7 @@
 //! Several answers at once, and how likely their tokens were: in chat completions and in text completions.
 
 use axum::http::StatusCode;
-use flotilla::engine::{EngineError, Scripted, Step};
+use flotilla::engine::{EngineError, Prompt, Scripted, Step};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -111,8 +111,8 @@ async fn a_text_is_continued_without_a_chat_template() {
         answer,
         @r#"{"id":"cmpl-…","object":"text_completion","created":0,"model":"scripted","choices":[{"index":0,"text":" a time","logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4,"prompt_tokens_details":{"cached_tokens":0}}}"#
     );
-    let asked = server.engine.last_completion().unwrap();
-    assert_eq!((asked.text.as_str(), asked.parameters.max_tokens), ("Once upon", Some(16)));
+    let asked = server.engine.last_request().unwrap();
+    assert_eq!((asked.prompt, asked.parameters.max_tokens), (Prompt::Text("Once upon".to_owned()), Some(16)));
 }
 
 #[tokio::test]
@@ -178,13 +178,4 @@ async fn wishes_for_a_text_that_cannot_be_met_are_refused_by_name() {
             (StatusCode::BAD_REQUEST, &json!(code), &json!(param))
         );
     }
-}
-
-#[tokio::test]
-async fn an_engine_that_cannot_continue_texts_says_so() {
-    let (engine, _) = crate::endless::endless();
-    let server = TestServer::new(Scripted::new(vec![])).await.with_engine(engine);
-    let response = complete(&server, json!({})).await;
-    assert_eq!(response.status, StatusCode::BAD_REQUEST);
-    assert_eq!(response.json()["error"]["code"], "unsupported_parameter");
 }

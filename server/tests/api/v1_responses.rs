@@ -106,7 +106,7 @@ async fn items_become_the_conversation() {
         { "type": "function_call_output", "call_id": "call_a", "output": "12:00" },
     ]);
     ask(&server, json!({ "input": input, "instructions": "You are a clock" })).await;
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     let roles: Vec<_> = sent.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::System, Role::User, Role::Assistant, Role::Tool]);
     assert_eq!(sent[3].tool_calls.len(), 2);

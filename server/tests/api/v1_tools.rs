@@ -92,7 +92,7 @@ async fn calls_and_what_they_returned_are_part_of_the_conversation() {
         { "role": "tool", "tool_call_id": "call_a", "content": "12:00" },
     ]);
     ask(&server, json!({ "messages": messages })).await;
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!(sent[1].tool_calls, [ToolCall { id: "call_a".into(), name: "now".into(), arguments: "{}".into() }]);
     assert_eq!(
         (sent[2].role, sent[2].tool_call_id.as_deref(), sent[2].content.as_str()),

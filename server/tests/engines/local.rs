@@ -7,17 +7,17 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
 use flotilla::{
     chat::Parameters,
     engine::{
-        ChatRequest, CompletionRequest, Delta, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError, EngineKind,
+        Capability, ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError, EngineKind,
         FinishReason, Local, Output, Schema,
     },
 };
 use futures::StreamExt;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::{config, greet, greeting, read, user};
 
@@ -83,9 +83,7 @@ fn signal(signal: &str, process: &str) -> bool {
 /// An answer that goes on until the context is full.
 fn long_story() -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), ..Parameters::default() };
-    let cancel = CancellationToken::new();
-    let (messages, output) = (vec![user("Tell me a very long story.")], Output::default());
-    ChatRequest { model: STARTER.to_owned(), messages, parameters, output, cancel }
+    ChatRequest::new(STARTER, vec![user("Tell me a very long story.")], parameters)
 }
 
 #[tokio::test]
@@ -112,9 +110,10 @@ async fn a_loaded_model_is_described_by_its_file() {
 
     let [starter, another] = &models[..] else { panic!("two models are installed") };
     assert_eq!((starter.id.as_str(), starter.engine, starter.loaded), (STARTER, EngineKind::Local, true));
-    assert_eq!(starter.quantization.as_deref(), Some("Q4_1"));
-    assert_eq!(starter.context_length, Some(1024));
+    assert_eq!((starter.quantization.as_deref(), starter.family.as_deref()), (Some("Q4_1"), Some("llama")));
+    assert_eq!((starter.context_length, starter.modified_at.is_some()), (Some(1024), true));
     assert!(starter.size_bytes.unwrap() > 90_000_000 && starter.parameters.unwrap() > 130_000_000);
+    assert!(starter.unloads_at.unwrap() > Utc::now() && another.unloads_at.is_none());
     assert!(starter.description.as_deref().unwrap().contains("weak"));
     assert_eq!((another.id.as_str(), another.loaded), ("another:1b", false));
 }
@@ -124,7 +123,7 @@ async fn a_prompt_measures_what_it_later_costs() {
     let machine = Machine::with_starter_as(&[STARTER]);
     let engine = machine.engine(&[]);
 
-    let size = engine.measure(STARTER, &greeting(STARTER).messages).await.unwrap().unwrap();
+    let size = engine.measure(STARTER, greeting(STARTER).prompt.messages()).await.unwrap().unwrap();
     let completion = greet(&engine, STARTER).await.1.unwrap();
 
     assert_eq!(size.prompt_tokens, completion.usage.prompt_tokens);
@@ -229,6 +228,97 @@ async fn a_model_that_is_answering_is_not_pushed_out() {
     assert!(story.next().await.unwrap().is_ok() && other.next().await.unwrap().is_ok());
 }
 
+/// Whether a model is in memory.
+async fn is_loaded(engine: &Local, name: &str) -> bool {
+    engine.models().await.unwrap().iter().any(|model| model.id == name && model.loaded)
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_in_memory_is_described_too() {
+    let machine = Machine::with_starter_as(&[STARTER, "another:1b"]);
+    let engine = machine.engine(&["--context-length", "1024"]);
+
+    let models = engine.models().await.unwrap();
+
+    let another = &models[1];
+    assert_eq!((another.id.as_str(), another.loaded), ("another:1b", false));
+    assert_eq!((another.quantization.as_deref(), another.context_length), (Some("Q4_1"), Some(1024)));
+    assert_eq!(another.parameters, models[0].parameters);
+    assert_eq!(another.capabilities, [Capability::Completion]);
+}
+
+#[tokio::test]
+async fn a_model_is_loaded_and_unloaded_when_asked_to() {
+    let machine = Machine::with_starter_as(&[STARTER, "b:1b"]);
+    let engine = machine.engine(&["--keep-alive", "-1"]);
+
+    engine.load(STARTER).await.unwrap();
+    engine.load("b:1b").await.unwrap();
+    assert!(is_loaded(&engine, "b:1b").await);
+    engine.unload("b:1b").await.unwrap();
+    assert!(!is_loaded(&engine, "b:1b").await);
+    assert!(!Path::new("/proc").join(&machine.processes()[1]).exists());
+
+    engine.unload("b:1b").await.unwrap();
+    assert!(matches!(engine.load("missing").await, Err(EngineError::UnknownModel(_))));
+    assert!(matches!(engine.unload("missing").await, Err(EngineError::UnknownModel(_))));
+}
+
+#[tokio::test]
+async fn a_model_that_is_answering_is_neither_unloaded_nor_deleted() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    assert!(story.next().await.unwrap().is_ok());
+
+    assert!(matches!(engine.unload(STARTER).await, Err(EngineError::InUse(_))));
+    assert!(matches!(engine.delete(STARTER).await, Err(EngineError::InUse(_))));
+
+    assert!(story.next().await.unwrap().is_ok());
+    drop(story);
+    engine.delete(STARTER).await.unwrap();
+    assert!(engine.models().await.unwrap().is_empty());
+    assert!(matches!(engine.delete(STARTER).await, Err(EngineError::UnknownModel(_))));
+}
+
+#[tokio::test]
+async fn with_a_keep_alive_of_0_a_model_leaves_the_memory_after_its_answer() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--keep-alive", "0"]);
+    assert!(machine.processes().is_empty());
+
+    greet(&engine, STARTER).await.1.unwrap();
+
+    let left = async {
+        while Path::new("/proc").join(&machine.processes()[0]).exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), left).await.expect("the process ends");
+    greet(&engine, STARTER).await.1.unwrap();
+    assert_eq!(machine.processes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_model_that_is_used_stays_in_memory_and_one_that_is_not_leaves() {
+    let machine = Machine::with_starter_as(&[STARTER, "b:1b"]);
+    let engine = machine.engine(&["--keep-alive", "1"]);
+    let mut story = engine.chat(long_story()).await.unwrap();
+    greet(&engine, "b:1b").await.1.unwrap();
+
+    let left = async {
+        while is_loaded(&engine, "b:1b").await {
+            // One story after the other goes on meanwhile.
+            if !matches!(story.next().await, Some(Ok(Delta::Text(_)))) {
+                story = engine.chat(long_story()).await.unwrap();
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), left).await.expect("b:1b leaves");
+
+    assert!(is_loaded(&engine, STARTER).await);
+}
+
 #[tokio::test]
 async fn a_cancelled_answer_ends_at_once_and_says_what_it_has_cost() {
     let machine = Machine::with_starter_as(&[STARTER]);
@@ -282,15 +372,9 @@ async fn a_text_is_continued_without_a_template_and_texts_have_vectors() {
     let machine = Machine::with_starter_as(&[STARTER]);
     let engine = machine.engine(&[]);
     let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(4), ..Parameters::default() };
-    let request = CompletionRequest {
-        model: STARTER.to_owned(),
-        text: "na na na na na na na na".to_owned(),
-        parameters,
-        output: Output::default(),
-        cancel: CancellationToken::new(),
-    };
+    let request = ChatRequest::new(STARTER, "na na na na na na na na".to_owned(), parameters);
 
-    let (text, _) = read(engine.complete(request).await.unwrap()).await;
+    let (text, _) = read(engine.chat(request).await.unwrap()).await;
     let texts = vec![EmbedText::Text("one".to_owned()), EmbedText::Text("two".to_owned())];
     let request = EmbedRequest { model: STARTER.to_owned(), texts, truncate: false };
     let embeddings = engine.embed(request).await.unwrap();

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use flotilla::{
     chat::Parameters,
-    engine::{ChatRequest, Engine, EngineError, FinishReason, Ollama},
+    engine::{ChatRequest, Engine, EngineError, FinishReason, Ollama, Piece},
 };
 use serde_json::json;
 
@@ -80,6 +80,17 @@ async fn every_parameter_reaches_ollama_under_its_name() {
         "repeat_penalty": 1.5, "frequency_penalty": 0.75, "presence_penalty": -0.5, "stop": ["END"],
     });
     assert_eq!(player.last_request().body["options"], options);
+}
+
+#[tokio::test]
+async fn an_answer_that_broke_off_stands_at_the_end_and_ollama_goes_on_in_its_middle() {
+    let player = Player::playing(Reply::ok(ANSWER)).await;
+    let answer_so_far = Piece::from("Good mor".to_owned());
+
+    read(engine(&player.url).chat(ChatRequest { answer_so_far, ..greeting(MODEL) }).await.unwrap()).await.1.unwrap();
+
+    let messages = json!([{ "role": "user", "content": "Say hello." }, { "role": "assistant", "content": "Good mor" }]);
+    assert_eq!(player.last_request().body["messages"], messages);
 }
 
 #[tokio::test]

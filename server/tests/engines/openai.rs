@@ -2,11 +2,11 @@
 
 use flotilla::{
     Config,
-    engine::{Engine, EngineError, FinishReason, OpenAi},
+    engine::{ChatRequest, Engine, EngineError, FinishReason, OpenAi, Piece},
 };
 use serde_json::json;
 
-use crate::support::{Player, Reply, config, greet};
+use crate::support::{Player, Reply, config, greet, greeting, read};
 
 const MODEL: &str = "smollm2:135m";
 const ANSWER: &[u8] = include_bytes!("fixtures/openai_answer.sse");
@@ -63,6 +63,18 @@ async fn only_what_the_caller_set_is_sent_and_the_key() {
             "max_tokens": 8,
         })
     );
+}
+
+#[tokio::test]
+async fn a_server_is_told_to_go_on_with_an_answer_that_broke_off_and_not_to_begin_another() {
+    let (player, engine) = playing(Reply::ok(ANSWER)).await;
+    let answer_so_far = Piece::from("Good mor".to_owned());
+
+    read(engine.chat(ChatRequest { answer_so_far, ..greeting(MODEL) }).await.unwrap()).await.1.unwrap();
+
+    let body = player.last_request().body;
+    assert_eq!(body["messages"][1], json!({ "role": "assistant", "content": "Good mor" }));
+    assert_eq!((&body["continue_final_message"], &body["add_generation_prompt"]), (&json!(true), &json!(false)));
 }
 
 #[tokio::test]

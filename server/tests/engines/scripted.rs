@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use flotilla::engine::{Delta, Engine, EngineError, FinishReason, PromptSize, Scripted, Step};
+use flotilla::engine::{ChatRequest, Delta, Engine, EngineError, FinishReason, Piece, PromptSize, Scripted, Step};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
@@ -28,7 +28,8 @@ async fn an_answer_waits_until_the_test_lets_it_go_on() {
     let engine = Scripted::new(vec![text("one "), Step::Wait(Arc::clone(&go_on)), text("two")]);
     let mut answer = engine.chat(greeting("scripted")).await.unwrap();
 
-    assert_eq!(answer.next().await.unwrap().unwrap(), Delta::Text("one ".to_owned()));
+    let Delta::Text(piece) = answer.next().await.unwrap().unwrap() else { panic!("text comes first") };
+    assert_eq!(piece.text, "one ");
     assert!(answer.next().now_or_never().is_none());
     go_on.notify_one();
     assert_eq!(read(answer).await.0, "two");
@@ -42,6 +43,32 @@ async fn a_failure_keeps_the_text_so_far() {
 
     assert_eq!(answer, "one");
     assert!(matches!(completion, Err(EngineError::Interrupted)));
+}
+
+#[tokio::test]
+async fn an_answer_cut_anywhere_goes_on_behind_the_cut() {
+    let engine = Scripted::new(["one ", "two ", "three"].map(text).into());
+    let mut so_far = Piece::default();
+    let mut answer = engine.chat(greeting("scripted")).await.unwrap();
+    while let Some(Ok(Delta::Text(piece))) = answer.next().await {
+        so_far.push(&piece);
+        let request = ChatRequest { answer_so_far: so_far.clone(), ..greeting("scripted") };
+
+        let (rest, completion) = read(engine.chat(request).await.unwrap()).await;
+
+        assert_eq!(so_far.text.clone() + &rest, "one two three");
+        assert_eq!(completion.unwrap().usage.completion_tokens, 3);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_of_another_script_is_not_continued() {
+    let engine = Scripted::new(vec![text("one ")]);
+    let answer_so_far = Piece { text: "uno ".to_owned(), tokens: vec![0] };
+
+    let refusal = engine.chat(ChatRequest { answer_so_far, ..greeting("scripted") }).await;
+
+    assert!(matches!(refusal.err(), Some(EngineError::InvalidRequest(_))));
 }
 
 #[tokio::test]
@@ -62,7 +89,7 @@ async fn a_prompt_is_measured_and_remembered() {
     greet(&engine, "scripted").await.1.unwrap();
 
     assert_eq!(size, Some(PromptSize { prompt_tokens: 2, context_length: 2 }));
-    assert_eq!(engine.last_request().unwrap().messages, [user("Say hello.")]);
+    assert_eq!(engine.last_request().unwrap().prompt.messages(), [user("Say hello.")]);
 }
 
 #[tokio::test]

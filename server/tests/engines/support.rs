@@ -13,13 +13,12 @@ use clap::Parser;
 use flotilla::{
     Config,
     chat::Parameters,
-    engine::{ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, Output, PromptMessage, Role},
+    engine::{ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, PromptMessage, Role},
 };
 use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 pub fn config(flags: &[&str]) -> Config {
     #[derive(Parser)]
@@ -37,9 +36,7 @@ pub fn user(content: &str) -> PromptMessage {
 /// The same short answer every time.
 pub fn greeting(model: &str) -> ChatRequest {
     let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(8), ..Parameters::default() };
-    let cancel = CancellationToken::new();
-    let (messages, output) = (vec![user("Say hello.")], Output::default());
-    ChatRequest { model: model.to_owned(), messages, parameters, output, cancel }
+    ChatRequest::new(model, vec![user("Say hello.")], parameters)
 }
 
 /// An answer to its end: the text, and how it ended.
@@ -47,7 +44,7 @@ pub async fn read(mut answer: ChatStream) -> (String, Result<Completion, EngineE
     let mut text = String::new();
     while let Some(item) = answer.next().await {
         match item {
-            Ok(Delta::Text(piece)) => text.push_str(&piece),
+            Ok(Delta::Text(piece)) => text.push_str(&piece.text),
             Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
             Ok(Delta::Done(completion)) => return (text, Ok(completion)),
             Err(error) => return (text, Err(error)),

@@ -3,13 +3,12 @@
 use flotilla::{
     chat::Parameters,
     engine::{
-        ChatRequest, CompletionRequest, Delta, EmbedRequest, EmbedText, Engine, EngineError, Function, Ollama, OpenAi,
-        Output, PromptMessage, Role, Schema, ToolCall, ToolChoice, Tools,
+        ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineError, Function, Ollama, OpenAi, Output,
+        PromptMessage, Role, Schema, ToolCall, ToolChoice, Tools,
     },
 };
 use futures::StreamExt;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::{Player, Reply, config, greeting, read, user};
 
@@ -49,14 +48,9 @@ fn called() -> Vec<PromptMessage> {
     ]
 }
 
-fn continuing() -> CompletionRequest {
-    CompletionRequest {
-        model: MODEL.to_owned(),
-        text: "Once upon".to_owned(),
-        parameters: Parameters { max_tokens: Some(3), ..Parameters::default() },
-        output: Output::default(),
-        cancel: CancellationToken::new(),
-    }
+fn continuing() -> ChatRequest {
+    let parameters = Parameters { max_tokens: Some(3), ..Parameters::default() };
+    ChatRequest::new(MODEL, "Once upon".to_owned(), parameters)
 }
 
 fn embedding() -> EmbedRequest {
@@ -93,7 +87,7 @@ async fn openai_is_asked_for_tools_forms_and_probabilities_as_it_names_them() {
     let schema = Some(Schema { schema: json!({ "type": "object", "required": ["a"] }), strict: true });
     let output = Output { schema, logprobs: Some(2), ..tools(ToolChoice::Named("now".to_owned())) };
 
-    read(engine.chat(ChatRequest { messages: called(), ..asking(output) }).await.unwrap()).await.1.unwrap();
+    read(engine.chat(ChatRequest { prompt: called().into(), ..asking(output) }).await.unwrap()).await.1.unwrap();
 
     let body = player.last_request().body;
     assert_eq!(body["tools"][0]["type"], "function");
@@ -117,7 +111,7 @@ async fn openais_probabilities_come_before_their_text() {
 
     let Ok(Delta::Logprobs(tokens)) = &answer[0] else { panic!("{answer:?}") };
     assert_eq!((tokens[0].bytes.as_slice(), tokens[0].logprob), (b"Hi".as_slice(), -0.5));
-    assert_eq!(answer[1].as_ref().unwrap(), &Delta::Text("Hi".to_owned()));
+    assert_eq!(answer[1].as_ref().unwrap(), &Delta::Text("Hi".to_owned().into()));
 }
 
 #[tokio::test]
@@ -126,7 +120,7 @@ async fn openai_continues_a_text() {
                 data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n";
     let (player, engine) = openai(Reply::ok(body)).await;
 
-    assert_eq!(read(engine.complete(continuing()).await.unwrap()).await.0, " a time");
+    assert_eq!(read(engine.chat(continuing()).await.unwrap()).await.0, " a time");
 
     let request = player.last_request();
     assert_eq!((request.path.as_str(), &request.body["prompt"]), ("/v1/completions", &json!("Once upon")));
@@ -149,7 +143,7 @@ async fn ollamas_calls_are_read_and_its_messages_have_objects() {
     let body = "{\"message\":{\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"now\",\"arguments\":{\"zone\":\"UTC\"}}}]},\"done\":false}\n\
                 {\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n";
     let (player, engine) = ollama(Reply::ok(body)).await;
-    let request = ChatRequest { messages: called(), ..asking(tools(ToolChoice::Auto)) };
+    let request = ChatRequest { prompt: called().into(), ..asking(tools(ToolChoice::Auto)) };
 
     let answer: Vec<_> = engine.chat(request).await.unwrap().collect().await;
 
@@ -195,7 +189,7 @@ async fn ollama_continues_a_text_and_makes_vectors() {
     let body =
         "{\"response\":\" a time\",\"done\":false}\n{\"response\":\"\",\"done\":true,\"done_reason\":\"length\"}\n";
     let (player, engine) = ollama(Reply::ok(body)).await;
-    assert_eq!(read(engine.complete(continuing()).await.unwrap()).await.0, " a time");
+    assert_eq!(read(engine.chat(continuing()).await.unwrap()).await.0, " a time");
     let request = player.last_request();
     assert_eq!((request.path.as_str(), &request.body["raw"]), ("/api/generate", &json!(true)));
 

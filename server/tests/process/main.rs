@@ -3,9 +3,16 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+#[path = "../database.rs"]
+mod database;
 mod disk_full;
+mod engine_death;
 mod kill;
 mod listener;
 mod log;
+mod pull;
+#[path = "../registry/mod.rs"]
+mod registry;
 mod shutdown;
 mod support;
+mod takeover;

@@ -1,9 +1,10 @@
 use std::process::Command;
 
 use futures::StreamExt;
+use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::{Server, long_script};
+use crate::support::{Server, long_script, text_of};
 
 #[tokio::test]
 async fn sigterm_lets_a_running_answer_finish_and_then_exits_with_success() {
@@ -37,20 +38,41 @@ async fn sigterm_lets_an_answer_that_belongs_to_its_connection_finish_too() {
 }
 
 #[tokio::test]
-async fn an_answer_that_outlasts_the_drain_is_kept_as_interrupted() {
+async fn an_answer_that_outlasts_the_drain_goes_on_after_the_restart() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
     command.env("DRAIN_TIMEOUT", "1");
     let server = Server::start_by(command, &data, &long_script(), 5);
-    let (id, turn) = server.send("count").await;
-    server.read_until(&turn["run_id"], "word10 ").await;
+    let (_, turn) = server.send("count").await;
+    let run = &turn["run_id"];
+    let mut follower = server.follow(run, 0).await;
+    let mut before = follower.until("word10 ").await;
     server.terminate();
+    before.extend(follower.to_the_end().await);
     assert!(server.ended().await.success());
-    let server = Server::start(&data, "", 0);
-    let shown = server.get(&format!("/api/conversations/{id}")).await;
-    assert_eq!(shown["messages"][1]["status"], "interrupted");
-    assert!(shown["messages"][1]["content"].as_str().unwrap().contains("word10 "));
+
+    let server = Server::start(&data, &long_script(), 0);
+    let after = server.follow(run, before.last().unwrap().0).await.to_the_end().await;
+
+    assert_eq!(text_of(&before) + &text_of(&after), long_script());
+    assert_eq!(after.last().unwrap().1["message"]["status"], "complete");
+}
+
+#[tokio::test]
+async fn new_requests_are_refused_when_load_balancers_have_had_the_time_to_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+    command.env("DRAIN_DELAY", "2");
+    let server = Server::start_by(command, &folder.path().join("data"), "hello", 0);
+    let readyz = async || server.client.get(format!("{}/readyz", server.url)).send().await.unwrap().status();
+    assert_eq!(readyz().await, StatusCode::OK);
+    server.terminate();
+    while readyz().await == StatusCode::OK {}
+    let request = json!({ "model": "scripted", "messages": [{ "role": "user", "content": "hi" }] });
+    let (status, answer) = server.post("/v1/chat/completions", request).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(server.ended().await.success());
 }
 
 #[tokio::test]

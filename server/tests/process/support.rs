@@ -1,6 +1,7 @@
 //! A `flotilla serve` of its own for each test, on a free port.
 
 use std::{
+    collections::VecDeque,
     fs::{self, File},
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
@@ -8,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use flotilla::{Config, config::Secret};
 use futures::StreamExt;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{process::Child, time::timeout};
 
@@ -26,14 +28,40 @@ impl Server {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_flotilla")), folder, script, delay_ms)
     }
 
+    /// The same on this database, and it drains for a second only.
+    pub fn start_on(database: &Secret, folder: &Path, script: &str, delay_ms: u32) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.env("DATABASE_URL", database.expose()).env("DRAIN_TIMEOUT", "1");
+        Self::start_by(command, folder, script, delay_ms)
+    }
+
     /// The same through another program that runs the server in the end.
     pub fn start_by(mut command: Command, folder: &Path, script: &str, delay_ms: u32) -> Self {
         let script_file = folder.parent().unwrap().join("script.txt");
         fs::write(&script_file, script).unwrap();
+        command.arg("serve").arg("--script").arg(script_file).args(["--script-delay-ms", &delay_ms.to_string()]);
+        Self::launch(command, folder)
+    }
+
+    /// Serve the starter model. One thread, because the tests run side by side.
+    pub fn with_starter_model(folder: &Path) -> Self {
+        let models = Config::from_environment().unwrap().models_dir().unwrap();
+        assert!(models.join("smollm2/135m.gguf").exists(), "the starter model is missing: run `make model`");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.arg("serve").args(["--threads", "1", "--context-length", "1024", "--models-dir"]).arg(models);
+        Self::launch(command, folder)
+    }
+
+    /// A server with the own engine and no model yet; its registry is `registry`.
+    pub fn start_empty(folder: &Path, registry: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.args(["serve", "--ollama-registry-url", registry]);
+        Self::launch(command, folder)
+    }
+
+    fn launch(mut command: Command, folder: &Path) -> Self {
         let log = folder.with_extension("log");
-        command.arg("serve").args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1"]);
-        command.arg("--data-dir").arg(folder).arg("--script").arg(script_file);
-        command.args(["--script-delay-ms", &delay_ms.to_string()]);
+        command.args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1", "--data-dir"]).arg(folder);
         let (output, stdout) = io::pipe().unwrap();
         command.env_remove("RUST_LOG").stdout(stdout).stderr(File::create(&log).unwrap());
         // The command holds the pipe's other end, so it has to go before the first line is waited for.
@@ -63,6 +91,11 @@ impl Server {
         (id, turn)
     }
 
+    /// Follow a run behind the event with the number `after`.
+    pub async fn follow(&self, run: &Value, after: u64) -> Follower {
+        Follower::try_open(&self.client, &self.url, run, after).await.unwrap()
+    }
+
     /// Read a run's events until they contain `text`, or to their end; returns what was read.
     pub async fn read_until(&self, run: &Value, text: &str) -> String {
         let url = format!("{}/api/runs/{}/events", self.url, run.as_str().unwrap());
@@ -89,15 +122,110 @@ impl Server {
         self.process.kill().await.unwrap();
     }
 
+    /// Let the program stand still, or go on: `STOP` or `CONT`.
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &process]).status().unwrap().success());
+    }
+
+    /// Kill the engine processes with the signal that nothing survives, as soon as there is one.
+    pub async fn kill_engines(&self) {
+        let server = self.process.id().unwrap();
+        loop {
+            let children = children_of(server);
+            if !children.is_empty() {
+                assert!(Command::new("kill").arg("-KILL").args(children).status().unwrap().success());
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.process.id().unwrap().to_string()]).status().unwrap();
-        assert!(status.success());
+        self.signal("TERM");
     }
 
     /// Wait for the program's end.
     pub async fn ended(mut self) -> ExitStatus {
         timeout(Duration::from_secs(20), self.process.wait()).await.expect("the server does not end").unwrap()
     }
+}
+
+/// From `/proc/<process>/stat`: the parent is the second field behind the name in brackets.
+fn children_of(parent: u32) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let is_child = |process: &PathBuf| {
+        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        fields.split_whitespace().nth(1) == Some(&parent.to_string())
+    };
+    let children = processes.map(|process| process.path()).filter(is_child);
+    children.filter_map(|process| Some(process.file_name()?.to_str()?.to_owned())).collect()
+}
+
+/// A connection that reads a run's events.
+pub struct Follower {
+    response: Response,
+    read: String,
+    /// Bytes of an event that is not whole yet.
+    rest: Vec<u8>,
+    /// Events that nobody has asked for yet.
+    waiting: VecDeque<Event>,
+}
+
+impl Follower {
+    /// `None` where there is no server.
+    pub async fn try_open(client: &Client, address: &str, run: &Value, after: u64) -> Option<Self> {
+        let url = format!("{address}/api/runs/{}/events", run.as_str().unwrap());
+        let response = client.get(url).header("last-event-id", after).send().await.ok()?;
+        assert_eq!(response.status(), StatusCode::OK);
+        Some(Self { response, read: String::new(), rest: Vec::new(), waiting: VecDeque::new() })
+    }
+
+    /// The next event; `None` at the end of the run or of the connection.
+    pub async fn next(&mut self) -> Option<Event> {
+        while self.waiting.is_empty() {
+            self.rest.extend_from_slice(&self.response.chunk().await.ok()??);
+            let whole = self.rest.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |end| end + 2);
+            let text = String::from_utf8(self.rest.drain(..whole).collect()).unwrap();
+            self.waiting.extend(events(&text));
+            self.read.push_str(&text);
+        }
+        self.waiting.pop_front()
+    }
+
+    /// Read until the events contain `text`, or to the end; returns the events that came.
+    pub async fn until(&mut self, text: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        while !self.read.contains(text)
+            && let Some(event) = self.next().await
+        {
+            events.push(event);
+        }
+        events.extend(self.waiting.drain(..));
+        events
+    }
+
+    /// Read to the end of the run or of the connection.
+    pub async fn to_the_end(mut self) -> Vec<Event> {
+        self.until("\"message\":").await
+    }
+}
+
+/// An event of a run and its number.
+pub type Event = (u64, Value);
+
+fn events(text: &str) -> Vec<Event> {
+    let event = |block: &str| {
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+        Some((field("id: ")?.parse().unwrap(), serde_json::from_str(field("data: ")?).unwrap()))
+    };
+    text.split("\n\n").filter_map(event).collect()
+}
+
+/// What these events say.
+pub fn text_of(events: &[Event]) -> String {
+    events.iter().filter_map(|(_, event)| event["text"].as_str()).collect()
 }
 
 /// Many words, so that an answer lasts.

@@ -1,7 +1,9 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 
 import { getConversation, listConversations } from './conversations';
+import { listJobs } from './jobs';
 import { listModels } from './models';
+import type { Job } from './types';
 
 /** Every key of the query cache, so what is read and what is invalidated cannot drift apart. */
 export const keys = {
@@ -9,6 +11,7 @@ export const keys = {
   conversationList: (query: string) => ['conversations', query] as const,
   conversation: (id: string) => ['conversation', id] as const,
   models: ['models'] as const,
+  jobs: ['jobs'] as const,
 };
 
 /** Newest first, a page at a time; with a query, the best match of each conversation. */
@@ -32,3 +35,13 @@ export const modelsQuery = () =>
     queryFn: ({ signal }) => listModels(signal),
     staleTime: 30_000,
   });
+
+/** Downloads; looked at every second while one runs. */
+export const jobsQuery = () =>
+  queryOptions({
+    queryKey: keys.jobs,
+    queryFn: ({ signal }) => listJobs(signal),
+    refetchInterval: ({ state }) => (state.data?.jobs.some(isRunning) ? 1000 : false),
+  });
+
+const isRunning = ({ status }: Job) => status === 'running';

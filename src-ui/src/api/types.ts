@@ -27,6 +27,8 @@ export type Turn = Written<Schemas['Turn']>;
 export type RunEvent = Written<Schemas['RunEvent']>;
 export type Model = Written<Schemas['Model']>;
 export type ModelList = Written<Schemas['Models']>;
+export type Job = Written<Schemas['Job']>;
+export type JobList = Written<Schemas['JobList']>;
 
 export interface ConversationWithMessages {
   conversation: Conversation;

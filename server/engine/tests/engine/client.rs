@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
 use flotilla_engine::protocol::{
-    Command, Event, FinishReason, LoadOptions, Output, Prompt, PromptMessage, Role, Sampling, Usage,
+    Command, Event, FinishReason, LoadOptions, Output, Piece, Prompt, PromptMessage, Role, Sampling, Usage,
 };
 
 pub struct Engine {
@@ -100,12 +100,17 @@ impl Engine {
     }
 
     pub fn generate(&self, prompt: Prompt, params: Sampling) -> Answering {
-        self.generate_as(prompt, params, Output::default())
+        self.go_on(prompt, Piece::default(), params, Output::default())
     }
 
     /// An answer of a certain form.
     pub fn generate_as(&self, prompt: Prompt, params: Sampling, output: Output) -> Answering {
-        self.request(|id| Command::Generate { id, prompt, params, output })
+        self.go_on(prompt, Piece::default(), params, output)
+    }
+
+    /// Generate what comes behind the beginning of an answer.
+    pub fn go_on(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling, output: Output) -> Answering {
+        self.request(|id| Command::Generate { id, prompt, answer_so_far, params, output })
     }
 
     pub fn answer(&self, prompt: Prompt, params: Sampling) -> Answer {

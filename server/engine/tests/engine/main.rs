@@ -7,6 +7,7 @@ mod client;
 
 mod answers;
 mod commands;
+mod continuation;
 mod embeddings;
 mod forms;
 mod gguf;

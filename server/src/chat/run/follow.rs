@@ -1,4 +1,5 @@
-//! Following a run from any point: from memory where this server writes it, else from the journal.
+//! Following a run from any point: from memory where this server writes it, else from the journal. The two meet without a
+//! gap when a server takes the run over, or loses it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,22 +10,63 @@ use super::{LiveRun, RunEvent};
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::{Run, message::Status},
+    store::message::Status,
 };
 
 /// How often the journal of a run on another server is looked at.
 const POLL: Duration = Duration::from_millis(200);
 
-/// The events of a run with a number above `after`, each with its number, as they come; ends after the terminal one.
+/// The events of a run with a number above `after`, each with its number, as they come; ends after the terminal one. It
+/// ends without one where this server does: whoever then asks another one goes on behind the last number.
 pub async fn follow(state: &AppState, run_id: Uuid, after: u64) -> Result<impl Stream<Item = (u64, RunEvent)> + use<>> {
-    if let Some(live) = state.runs.live(run_id) {
-        return Ok(follow_live(live, after).left_stream());
+    if state.runs.live(run_id).is_none() && state.store.run(run_id).await?.is_none() {
+        return Err(Error::not_found("run"));
     }
-    let run = state.store.run(run_id).await?.ok_or_else(|| Error::not_found("run"))?;
-    Ok(follow_journal(state.clone(), run, after).right_stream())
+    Ok(events(state.clone(), run_id, after))
 }
 
-fn follow_live(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
+fn events(state: AppState, run_id: Uuid, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
+    async_stream::stream! {
+        let mut seen = after;
+        loop {
+            if let Some(live) = state.runs.live(run_id) {
+                let mut events = std::pin::pin!(live_events(live, seen));
+                while let Some((seq, event)) = events.next().await {
+                    seen = seq;
+                    let is_terminal = event.is_terminal();
+                    yield (seq, event);
+                    if is_terminal {
+                        return;
+                    }
+                }
+            }
+            if state.shutdown.is_over() {
+                return;
+            }
+            match journalled(&state, run_id, seen).await {
+                Ok(Some(events)) => {
+                    for (seq, event) in events {
+                        seen = seq;
+                        let is_terminal = event.is_terminal();
+                        yield (seq, event);
+                        if is_terminal {
+                            return;
+                        }
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => return tracing::warn!(code = error.code, "a run cannot be followed"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = state.shutdown.over() => return,
+            }
+        }
+    }
+}
+
+/// Ends when the writing does, without a terminal event when it goes on elsewhere.
+fn live_events(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
     async_stream::stream! {
         let mut count = live.count.subscribe();
         let mut seen = usize::try_from(after).unwrap_or(usize::MAX);
@@ -33,47 +75,30 @@ fn follow_live(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = (u64, RunEv
             let ended = live.ended.is_cancelled();
             for event in live.events_after(seen) {
                 seen += 1;
-                let terminal = event.is_terminal();
                 yield (seen as u64, event);
-                if terminal {
-                    return;
-                }
             }
             if ended {
+                // A follower may be ahead of the run: its last server may have said more than it had time to journal.
+                if let Some(end) = live.terminal_event_up_to(seen) {
+                    yield (seen as u64 + 1, end);
+                }
                 return;
             }
-            // A follower may be ahead of a run, and would wait for a number that never comes.
             live.ended.run_until_cancelled(count.wait_for(|count| *count > seen)).await;
         }
     }
 }
 
-fn follow_journal(state: AppState, run: Run, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
-    async_stream::stream! {
-        let mut seen = after;
-        loop {
-            // The status is read before the events: a run that ends in between is seen whole on the next round.
-            let ended = match state.store.run(run.id).await {
-                Ok(Some(run)) => run.status != Status::Streaming,
-                Ok(None) => return,
-                Err(error) => return tracing::warn!(%error, "a run cannot be followed"),
-            };
-            match state.store.events(run.id, seen).await {
-                Ok(events) => {
-                    for (seq, event) in events {
-                        seen = seq;
-                        yield (seq, event);
-                    }
-                }
-                Err(error) => return tracing::warn!(%error, "a run cannot be followed"),
-            }
-            if ended {
-                if let Ok(Some(message)) = state.store.message(run.message_id).await {
-                    yield (seen + 1, RunEvent::terminal(message));
-                }
-                return;
-            }
-            tokio::time::sleep(POLL).await;
-        }
+/// What the journal holds behind `seen`, and the terminal event if the run has ended. `None` when there is no such run.
+async fn journalled(state: &AppState, run_id: Uuid, seen: u64) -> Result<Option<Vec<(u64, RunEvent)>>> {
+    // The status is read before the events: a run that ends in between is seen whole on the next round.
+    let Some(run) = state.store.run(run_id).await? else { return Ok(None) };
+    let mut events = state.store.events(run_id, seen).await?;
+    if run.status != Status::Streaming
+        && let Some(message) = state.store.message(run.message_id).await?
+    {
+        let last = events.last().map_or(seen, |(seq, _)| *seq);
+        events.push((last + 1, RunEvent::terminal(message)));
     }
+    Ok(Some(events))
 }

@@ -3,16 +3,13 @@
 
 use std::time::Duration;
 
-use sea_orm::{DbErr, SqlErr};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use uuid::Uuid;
 
-use super::RunEvent;
-use crate::store::Store;
+use crate::store::{Run, Store, journal::Entry};
 
 /// What a crash may lose: the events of this long, or this many, whichever is less.
 const BATCH_TIME: Duration = Duration::from_millis(50);
@@ -23,32 +20,32 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) struct JournalWriter {
-    events: mpsc::UnboundedSender<RunEvent>,
+    entries: mpsc::UnboundedSender<Entry>,
     task: JoinHandle<()>,
 }
 
 impl JournalWriter {
-    pub(super) fn spawn(store: Store, run_id: Uuid) -> Self {
-        let (events, receiver) = mpsc::unbounded_channel();
-        Self { events, task: tokio::spawn(write(store, run_id, receiver)) }
+    /// `next_seq` is the number of the first event that comes.
+    pub(super) fn spawn(store: Store, run: Run, next_seq: u64) -> Self {
+        let (entries, receiver) = mpsc::unbounded_channel();
+        Self { entries, task: tokio::spawn(write(store, run, next_seq, receiver)) }
     }
 
-    pub(super) fn append(&self, event: RunEvent) {
-        // The writer ends only after this sender is gone.
-        let _ = self.events.send(event);
+    pub(super) fn append(&self, entry: Entry) {
+        // The writer ends only after this sender is gone, or when nothing of this server is wanted any more.
+        let _ = self.entries.send(entry);
     }
 
     /// Wait until everything is written, or can not be.
     pub(super) async fn close(self) {
-        drop(self.events);
+        drop(self.entries);
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the journal's writer failed");
         }
     }
 }
 
-async fn write(store: Store, run_id: Uuid, mut receiver: mpsc::UnboundedReceiver<RunEvent>) {
-    let mut next_seq = 1;
+async fn write(store: Store, run: Run, mut next_seq: u64, mut receiver: mpsc::UnboundedReceiver<Entry>) {
     let mut batch = Vec::new();
     let mut open = true;
     let mut closed_at = None;
@@ -59,15 +56,16 @@ async fn write(store: Store, run_id: Uuid, mut receiver: mpsc::UnboundedReceiver
         if batch.is_empty() {
             continue;
         }
-        let Err(error) = store.append_events(run_id, next_seq, batch.clone()).await else {
-            next_seq += batch.len() as u64;
-            batch.clear();
-            continue;
-        };
-        if is_gone(&error) {
-            return;
+        match store.append_events(&run, next_seq, batch.clone()).await {
+            Ok(true) => {
+                next_seq += batch.len() as u64;
+                batch.clear();
+                continue;
+            }
+            // Another server writes it now, or the conversation was deleted and the run with it.
+            Ok(false) => return,
+            Err(error) => tracing::warn!(run_id = %run.id, %error, "the journal could not be written"),
         }
-        tracing::warn!(%run_id, %error, "the journal could not be written");
         if receiver.is_closed() && closed_at.get_or_insert_with(Instant::now).elapsed() > CLOSING_LIMIT {
             return;
         }
@@ -76,25 +74,20 @@ async fn write(store: Store, run_id: Uuid, mut receiver: mpsc::UnboundedReceiver
 }
 
 /// Add what comes in the time of one batch. `false` after the last event.
-async fn gather(receiver: &mut mpsc::UnboundedReceiver<RunEvent>, batch: &mut Vec<RunEvent>) -> bool {
+async fn gather(receiver: &mut mpsc::UnboundedReceiver<Entry>, batch: &mut Vec<Entry>) -> bool {
     if batch.is_empty() {
         match receiver.recv().await {
-            Some(event) => batch.push(event),
+            Some(entry) => batch.push(entry),
             None => return false,
         }
     }
     let deadline = Instant::now() + BATCH_TIME;
     while batch.len() < BATCH_EVENTS {
         match timeout_at(deadline, receiver.recv()).await {
-            Ok(Some(event)) => batch.push(event),
+            Ok(Some(entry)) => batch.push(entry),
             Ok(None) => return false,
             Err(_) => return true,
         }
     }
     true
-}
-
-/// The conversation was deleted, and the run with it.
-fn is_gone(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }

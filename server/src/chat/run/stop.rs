@@ -10,7 +10,7 @@ use crate::{
     engine::{Completion, Delta},
     error::{Error, Result},
     state::AppState,
-    store::message::Status,
+    store::{Run, message::Status},
 };
 
 /// How often a run looks whether another server was asked to stop it. Its journal writes several times as often.
@@ -26,18 +26,27 @@ pub async fn stop(state: &AppState, run_id: Uuid) -> Result<()> {
     state.store.run(run_id).await?.map(drop).ok_or_else(|| Error::not_found("run"))
 }
 
-/// Resolves when the run was stopped through its row: another server was asked to, or deleted the conversation, or
-/// took this one for dead and ended the run.
-pub(super) async fn asked_elsewhere(state: &AppState, run_id: Uuid) {
+/// What a run's row says to the server that writes it.
+pub(super) enum News {
+    /// Another server was asked to stop it, or deleted the conversation.
+    Stop,
+    /// Another server has taken this one for dead and writes the run, or has ended it.
+    Lost,
+}
+
+/// Resolves when the run's row asks for something.
+pub(super) async fn news(state: &AppState, run: &Run) -> News {
     if state.store.is_sole_owner() {
         return std::future::pending().await;
     }
     loop {
         tokio::time::sleep(POLL).await;
         // A database that is away for a moment stops nothing.
-        let Ok(run) = state.store.run(run_id).await else { continue };
-        if run.is_none_or(|run| run.stop_requested || run.status != Status::Streaming) {
-            return;
+        let Ok(found) = state.store.run(run.id).await else { continue };
+        match found {
+            Some(found) if found.status != Status::Streaming || found.owner != run.owner => return News::Lost,
+            Some(found) if !found.stop_requested => {}
+            _ => return News::Stop,
         }
     }
 }

@@ -4,9 +4,9 @@ use utoipa::ToSchema;
 
 use super::options::{ChatOptions, check_images, check_think, schema};
 use crate::{
-    chat::Parameters,
+    chat::Question,
     dialect::logprobs::logprobs,
-    engine::{Output, PromptMessage, Role},
+    engine::{Output, Prompt, PromptMessage, Role},
     error::{Error, Result},
 };
 
@@ -44,33 +44,16 @@ pub struct GenerateRequest {
     pub think: Option<Value>,
 }
 
-/// What the engine is asked.
-#[derive(Clone, Debug)]
-pub struct GenerateQuestion {
-    pub model: Option<String>,
-    pub prompt: GeneratePrompt,
-    pub parameters: Parameters,
-    pub output: Output,
-}
-
-#[derive(Clone, Debug)]
-pub enum GeneratePrompt {
-    /// Nothing: the model is to be loaded.
-    Load,
-    Messages(Vec<PromptMessage>),
-    Raw(String),
-}
-
 impl GenerateRequest {
     pub fn streams(&self) -> bool {
         self.stream != Some(false)
     }
 
-    /// What the engine is asked.
+    /// What the engine is asked; nothing when the model is only to be loaded.
     ///
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
-    pub fn into_question(self) -> Result<GenerateQuestion> {
+    pub fn into_question(self) -> Result<Option<Question>> {
         self.check_supported()?;
         let parameters = self.options.unwrap_or_default().into_parameters()?;
         let output = Output {
@@ -78,16 +61,15 @@ impl GenerateRequest {
             tools: None,
             logprobs: logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?,
         };
-        let prompt = match self.prompt.filter(|prompt| !prompt.is_empty()) {
-            None => GeneratePrompt::Load,
-            Some(prompt) if self.raw == Some(true) => GeneratePrompt::Raw(prompt),
-            Some(prompt) => {
-                let system = self.system.filter(|system| !system.is_empty());
-                let system = system.map(|system| PromptMessage::new(Role::System, system));
-                GeneratePrompt::Messages(system.into_iter().chain([PromptMessage::new(Role::User, prompt)]).collect())
+        let prompt = self.prompt.filter(|prompt| !prompt.is_empty()).map(|prompt| {
+            if self.raw == Some(true) {
+                return Prompt::Text(prompt);
             }
-        };
-        Ok(GenerateQuestion { model: self.model, prompt, parameters, output })
+            let system = self.system.filter(|system| !system.is_empty());
+            let system = system.map(|system| PromptMessage::new(Role::System, system));
+            Prompt::Messages(system.into_iter().chain([PromptMessage::new(Role::User, prompt)]).collect())
+        });
+        Ok(prompt.map(|prompt| Question::new(self.model, prompt, parameters, output)))
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.

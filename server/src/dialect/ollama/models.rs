@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{engine::Model, error::Error};
+use crate::engine::{Capability, Model};
 
 /// The version of Ollama whose wire format this is. Clients compare it with what they need, so it is a number.
 const VERSION: &str = "0.12.11";
@@ -52,7 +52,8 @@ pub struct LoadedModel {
     #[serde(flatten)]
     #[schema(inline)]
     installed: InstalledModel,
-    /// A hundred years from now: a model leaves only when another needs its place.
+    /// When it leaves the memory if nobody asks for it. A hundred years from now where that is never or not known: clients
+    /// want a time.
     expires_at: DateTime<Utc>,
     /// Always 0: models are in the computer's own memory.
     size_vram: u64,
@@ -74,15 +75,7 @@ pub struct ModelDetails {
     quantization_level: String,
 }
 
-/// The body of `POST /api/show`.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct ShowRequest {
-    pub model: Option<String>,
-    /// The older name of `model`.
-    pub name: Option<String>,
-}
-
-/// A model as its clients want to know it.
+/// The body of the answer to `POST /api/show`: a model as its clients want to know it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ShowResponse {
     /// Always empty, as are the next two: models are files here, and not made of recipes.
@@ -93,20 +86,9 @@ pub struct ShowResponse {
     /// `<architecture>.context_length` is what one chat may hold on this server.
     #[schema(value_type = Object)]
     model_info: BTreeMap<String, Value>,
-    /// `completion`, and `tools` unless it is known that the model calls none.
-    capabilities: Vec<&'static str>,
+    /// `completion` and `tools` where only trying tells.
+    capabilities: Vec<Capability>,
     modified_at: Option<DateTime<Utc>>,
-}
-
-impl ShowRequest {
-    /// The name that is asked for.
-    ///
-    /// # Errors
-    /// 400 when there is none.
-    pub fn into_name(self) -> Result<String, Error> {
-        let name = self.model.or(self.name).filter(|name| !name.is_empty());
-        name.ok_or_else(|| Error::invalid("model", "model is required"))
-    }
 }
 
 impl From<Vec<Model>> for Tags {
@@ -119,7 +101,7 @@ impl From<Vec<Model>> for LoadedModels {
     fn from(models: Vec<Model>) -> Self {
         let loaded = models.iter().filter(|model| model.loaded).map(|model| LoadedModel {
             installed: model.into(),
-            expires_at: Utc::now() + TimeDelta::days(36_525),
+            expires_at: model.unloads_at.unwrap_or_else(|| Utc::now() + TimeDelta::days(36_525)),
             size_vram: 0,
             context_length: model.context_length.unwrap_or(0),
         });
@@ -161,14 +143,17 @@ impl From<&Model> for ShowResponse {
             ("general.parameter_count".to_owned(), model.parameters.map(Value::from)),
             (format!("{architecture}.context_length"), model.context_length.map(Value::from)),
         ];
-        let calls_tools = model.calls_tools != Some(false);
+        let capabilities = match &model.capabilities[..] {
+            [] => vec![Capability::Completion, Capability::Tools],
+            known => known.to_vec(),
+        };
         Self {
             modelfile: "",
             parameters: "",
             template: "",
             details: model.into(),
             model_info: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-            capabilities: ["completion"].into_iter().chain(calls_tools.then_some("tools")).collect(),
+            capabilities,
             modified_at: model.modified_at,
         }
     }

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::options::{ChatOptions, check_images, check_think, schema};
 use crate::{
-    chat::Trim,
-    dialect::{Question, ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
+    chat::{Question, Trim},
+    dialect::{ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
     engine::{Output, PromptMessage, Role, ToolCall, ToolChoice, Tools},
     error::{Error, Result},
 };
@@ -80,7 +80,7 @@ impl ChatRequest {
         let mut unanswered = VecDeque::new();
         let messages = self.messages.into_iter().enumerate();
         let messages =
-            messages.map(|(index, message)| message.into_prompt(index, &mut unanswered)).collect::<Result<_>>()?;
+            messages.map(|(index, message)| message.into_prompt(index, &mut unanswered)).collect::<Result<Vec<_>>>()?;
         let functions = functions(self.tools.unwrap_or_default())?;
         let tools = Tools { functions, choice: ToolChoice::Auto, parallel: true };
         let output = Output {
@@ -88,7 +88,7 @@ impl ChatRequest {
             tools: Some(tools).filter(|tools| !tools.functions.is_empty()),
             logprobs: logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?,
         };
-        Ok(Question { model: self.model, messages, parameters, output })
+        Ok(Question::new(self.model, messages, parameters, output))
     }
 }
 

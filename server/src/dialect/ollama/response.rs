@@ -137,7 +137,9 @@ impl Reply {
                 self.logprobs.extend(tokens);
                 return None;
             }
-            Delta::Text(text) => Piece { text, logprobs: std::mem::take(&mut self.logprobs), ..Piece::default() },
+            Delta::Text(said) => {
+                Piece { text: said.text, logprobs: std::mem::take(&mut self.logprobs), ..Piece::default() }
+            }
             Delta::ToolCall(call) => Piece { tool_calls: vec![call], ..Piece::default() },
             Delta::Done(completion) => Piece { end: Some(completion), ..Piece::default() },
         };

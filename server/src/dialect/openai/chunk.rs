@@ -104,9 +104,9 @@ impl ChunkWriter {
                 self.choices[index].logprobs.extend(tokens);
                 None
             }
-            Delta::Text(text) => {
+            Delta::Text(piece) => {
                 let logprobs = ChatLogprobs::of(std::mem::take(&mut self.choices[index].logprobs));
-                let delta = ChunkDelta { content: Some(&text), ..ChunkDelta::default() };
+                let delta = ChunkDelta { content: Some(&piece.text), ..ChunkDelta::default() };
                 Some(self.choice(index, delta, logprobs, None))
             }
             Delta::ToolCall(call) => {

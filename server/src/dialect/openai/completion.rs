@@ -13,9 +13,9 @@ use super::{
     response::new_id,
 };
 use crate::{
-    chat::{Collected, Parameters},
+    chat::{Collected, Parameters, Question},
     dialect::{OneOrMany, logprobs::logprobs, seed, sse},
-    engine::{Completion, Delta, FinishReason, Output, TokenLogprob, Usage},
+    engine::{Completion, Delta, FinishReason, Output, Piece, TokenLogprob, Usage},
     error::{Error, Result},
 };
 
@@ -61,15 +61,6 @@ pub struct CompletionRequest {
 const DEFAULT_MAX_TOKENS: u32 = 16;
 const MAX_PROMPTS: usize = 16;
 
-/// What the engine is asked: each text so many times.
-pub struct TextQuestion {
-    pub model: Option<String>,
-    pub texts: Vec<String>,
-    pub choices: u32,
-    pub parameters: Parameters,
-    pub output: Output,
-}
-
 /// The body of an answer; streamed, one event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TextCompletion<'a> {
@@ -104,13 +95,21 @@ impl CompletionRequest {
         StreamOptions::include_usage(self.stream_options.as_ref())
     }
 
-    /// What the engine is asked.
+    /// How many continuations of each text are wanted.
+    ///
+    /// # Errors
+    /// 400 for a number out of range.
+    pub fn choices(&self) -> Result<u32> {
+        choices(self.n)
+    }
+
+    /// What the engine is asked: the first text so many times, then the second, and so on.
     ///
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
-    pub fn into_question(self) -> Result<TextQuestion> {
+    pub fn into_questions(self) -> Result<Vec<Question>> {
         self.check_supported()?;
-        let choices = choices(self.n)?;
+        let choices = self.choices()?;
         let parameters = Parameters {
             temperature: self.temperature,
             top_p: self.top_p,
@@ -133,7 +132,9 @@ impl CompletionRequest {
         }
         let output =
             Output { logprobs: logprobs(self.logprobs.is_some(), self.logprobs, "logprobs")?, ..Output::default() };
-        Ok(TextQuestion { model: self.model, texts, choices, parameters, output })
+        let question = |text: String| Question::new(self.model.clone(), text, parameters.clone(), output.clone());
+        let choices = |question: Question| (0..choices).map(move |index| question.for_choice(index));
+        Ok(texts.into_iter().map(question).flat_map(choices).collect())
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.
@@ -210,7 +211,7 @@ impl TextWriter {
             }
             // A text without a chat template offers no tools.
             Delta::ToolCall(_) => return None,
-            Delta::Text(text) => {
+            Delta::Text(Piece { text, .. }) => {
                 let logprobs = CompletionLogprobs::of(&std::mem::take(&mut progress.logprobs), progress.characters);
                 progress.characters += text.chars().count();
                 TextChoice { index, text, logprobs, finish_reason: None }

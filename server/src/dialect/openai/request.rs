@@ -8,8 +8,8 @@ use super::{
     tool_choice::{ToolChoiceOption, tools},
 };
 use crate::{
-    chat::Parameters,
-    dialect::{OneOrMany, Question, ToolDefinition, check_message_count, logprobs::logprobs, seed, tools::functions},
+    chat::{Parameters, Question},
+    dialect::{OneOrMany, ToolDefinition, check_message_count, logprobs::logprobs, seed, tools::functions},
     engine::Output,
     error::{Error, Result},
 };
@@ -94,14 +94,14 @@ impl ChatCompletionRequest {
         let logprobs = logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?;
         check_message_count(self.messages.len())?;
         let messages = self.messages.into_iter().enumerate();
-        let messages = messages.map(|(index, message)| message.into_prompt(index)).collect::<Result<_>>()?;
+        let messages = messages.map(|(index, message)| message.into_prompt(index)).collect::<Result<Vec<_>>>()?;
         let functions = functions(self.tools.unwrap_or_default())?;
         let output = Output {
             schema: self.response_format.map(ResponseFormat::into_schema).transpose()?.flatten(),
             tools: tools(functions, self.tool_choice, self.parallel_tool_calls)?,
             logprobs,
         };
-        Ok(Question { model: self.model, messages, parameters, output })
+        Ok(Question::new(self.model, messages, parameters, output))
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.

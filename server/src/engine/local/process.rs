@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use flotilla_engine::protocol::{Command, EmbedText, Event, LoadOptions, ModelFacts, Output, Prompt, Sampling};
+use flotilla_engine::protocol::{Command, EmbedText, Event, LoadOptions, ModelFacts, Output, Piece, Prompt, Sampling};
 use tokio::{process::Child, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -100,9 +100,9 @@ impl Process {
         &self.facts
     }
 
-    /// Start an answer.
-    pub fn generate(&self, prompt: Prompt, params: Sampling, output: Output) -> Events {
-        self.connection.send(|id| Command::Generate { id, prompt, params, output })
+    /// Start an answer, or go on with one.
+    pub fn generate(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling, output: Output) -> Events {
+        self.connection.send(|id| Command::Generate { id, prompt, answer_so_far, params, output })
     }
 
     /// Make vectors of texts.

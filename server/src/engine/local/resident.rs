@@ -3,30 +3,53 @@
 use std::{
     mem::discriminant,
     path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use flotilla_engine::protocol::{LoadOptions, ModelFacts};
+use flotilla_engine::protocol::LoadOptions;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, timeout},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    backoff::Backoff,
-    process::{EngineCommand, LoadError, Process},
-};
-use crate::engine::EngineError;
+use super::process::{EngineCommand, LoadError, Process};
+use crate::{backoff::Backoff, engine::EngineError};
 
 /// Dropping it ends its process.
 pub struct Resident {
     state: watch::Receiver<State>,
     places: Arc<Semaphore>,
+    last_used: Mutex<Instant>,
     limits: Limits,
     stop: CancellationToken,
     gone: CancellationToken,
+}
+
+/// A request's place among those that a model answers or that wait for it. While it is held, the model stays in memory.
+pub struct Place {
+    pub resident: Arc<Resident>,
+    /// `None` only while it is dropped.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    pub fn at(resident: &Arc<Resident>) -> Result<Self, EngineError> {
+        let permit = Arc::clone(&resident.places).try_acquire_owned();
+        let permit = permit.map_err(|_| EngineError::Busy(resident.limits.max_queue))?;
+        resident.touch();
+        Ok(Self { resident: Arc::clone(resident), permit: Some(permit) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Whoever is told finds the place free.
+        drop(self.permit.take());
+        self.resident.touch();
+        self.resident.limits.released.notify_one();
+    }
 }
 
 /// What a model is started with.
@@ -38,7 +61,7 @@ pub struct Launch {
 }
 
 /// How many requests a model takes, and how long they wait for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Requests that may be decoded at once.
     pub slots: usize,
@@ -46,6 +69,8 @@ pub struct Limits {
     pub max_queue: usize,
     /// How long a request waits while the model is loaded.
     pub load_timeout: Duration,
+    /// Hears of each place that is given back.
+    pub released: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -61,6 +86,9 @@ enum State {
     },
     Stopped,
 }
+
+/// A process that ran this long was well. Answers wait for the next one, so it is not much.
+const STABLE: Duration = Duration::from_secs(5);
 
 /// The pause before a restart is shorter than this, unless the process keeps dying.
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
@@ -82,12 +110,7 @@ impl Resident {
             keep_loaded(&launch, &sender, &stopped).await;
             is_gone.cancel();
         });
-        Self { state, places, limits, stop, gone }
-    }
-
-    /// A place among those that are answered or wait. It is given back when it is dropped.
-    pub fn admit(&self) -> Result<OwnedSemaphorePermit, EngineError> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| EngineError::Busy(self.limits.max_queue))
+        Self { state, places, last_used: Mutex::new(Instant::now()), limits, stop, gone }
     }
 
     /// The process, as soon as it has loaded its model.
@@ -116,16 +139,21 @@ impl Resident {
         }
     }
 
-    /// What the model's file says; known while the model is in memory.
-    pub fn facts(&self) -> Option<ModelFacts> {
-        match &*self.state.borrow() {
-            State::Ready(process) => Some(process.facts().clone()),
-            _ => None,
-        }
+    pub fn is_loaded(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Ready(_))
     }
 
     pub fn is_idle(&self) -> bool {
         self.places.available_permits() == self.limits.slots + self.limits.max_queue
+    }
+
+    /// When a request came or ended last.
+    pub fn last_used(&self) -> Instant {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touch(&self) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     pub fn is_unusable(&self) -> bool {
@@ -167,7 +195,7 @@ fn restarting() -> EngineError {
 
 /// Runs until `stop` is cancelled or the engine refuses the file.
 async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &CancellationToken) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::starting_anew_after(STABLE);
     loop {
         let loading = Process::load(&launch.command, &launch.path, launch.options.clone());
         let served = match stop.run_until_cancelled(loading).await {

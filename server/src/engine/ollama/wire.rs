@@ -12,6 +12,7 @@ use crate::{
 #[derive(Serialize)]
 pub struct ChatRequest<'a> {
     model: &'a str,
+    /// An answer that is continued stands at their end: Ollama goes on in the middle of it.
     messages: Vec<Message<'a>>,
     #[serde(flatten)]
     form: Form<'a>,
@@ -98,10 +99,10 @@ struct Options<'a> {
 }
 
 impl<'a> ChatRequest<'a> {
-    pub fn new(request: &'a engine::ChatRequest, context_length: u32) -> Self {
+    pub fn new(request: &'a engine::ChatRequest, messages: &'a [PromptMessage], context_length: u32) -> Self {
         Self {
             model: &request.model,
-            messages: request.messages.iter().map(Message::new).collect(),
+            messages: messages.iter().map(Message::new).collect(),
             form: Form::new(&request.output),
             stream: true,
             truncate: false,
@@ -112,10 +113,10 @@ impl<'a> ChatRequest<'a> {
 }
 
 impl<'a> GenerateRequest<'a> {
-    pub fn new(request: &'a engine::CompletionRequest, context_length: u32) -> Self {
+    pub fn new(request: &'a engine::ChatRequest, prompt: &'a str, context_length: u32) -> Self {
         Self {
             model: &request.model,
-            prompt: &request.text,
+            prompt,
             raw: true,
             form: Form::new(&request.output),
             stream: true,
@@ -302,6 +303,7 @@ pub struct Ps {
 pub struct LoadedModel {
     pub name: String,
     pub context_length: Option<u32>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Progress {
         }
         let logprobs: Vec<_> = logprobs.into_iter().map(Into::into).collect();
         let logprobs = (!logprobs.is_empty()).then_some(Delta::Logprobs(logprobs));
-        logprobs.into_iter().chain(text.map(Delta::Text)).collect()
+        logprobs.into_iter().chain(text.map(|text| Delta::Text(text.into()))).collect()
     }
 
     fn take_call(&mut self, piece: wire::ToolCallDelta) {

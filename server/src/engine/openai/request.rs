@@ -12,6 +12,10 @@ use crate::{
 pub struct ChatRequest<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
+    /// With an answer at the end of the messages that has to be continued. llama-server does so by itself; vLLM does when
+    /// it is told with these two; a server that knows neither refuses them, and so does not begin a second answer.
+    #[serde(flatten)]
+    continuation: Option<Continuation>,
     stream: bool,
     stream_options: StreamOptions,
     /// Ours have the names that OpenAI, or else llama.cpp's server, gave them.
@@ -49,6 +53,12 @@ pub struct EmbedRequest<'a> {
 }
 
 #[derive(Serialize)]
+struct Continuation {
+    continue_final_message: bool,
+    add_generation_prompt: bool,
+}
+
+#[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
 }
@@ -70,13 +80,16 @@ struct Tool<'a> {
 }
 
 impl<'a> ChatRequest<'a> {
-    pub fn new(request: &'a engine::ChatRequest) -> Self {
+    pub fn new(request: &'a engine::ChatRequest, messages: &'a [PromptMessage]) -> Self {
+        let continues = !request.answer_so_far.is_empty();
         let output = &request.output;
         let tools = output.tools.as_ref();
         let functions = tools.map(|tools| tools.functions.as_slice()).unwrap_or_default();
         Self {
             model: &request.model,
-            messages: request.messages.iter().map(Message::new).collect(),
+            messages: messages.iter().map(Message::new).collect(),
+            continuation: continues
+                .then_some(Continuation { continue_final_message: true, add_generation_prompt: false }),
             stream: true,
             stream_options: StreamOptions { include_usage: true },
             parameters: &request.parameters,
@@ -91,10 +104,10 @@ impl<'a> ChatRequest<'a> {
 }
 
 impl<'a> CompletionRequest<'a> {
-    pub fn new(request: &'a engine::CompletionRequest) -> Self {
+    pub fn new(request: &'a engine::ChatRequest, prompt: &'a str) -> Self {
         Self {
             model: &request.model,
-            prompt: &request.text,
+            prompt,
             stream: true,
             stream_options: StreamOptions { include_usage: true },
             parameters: &request.parameters,

@@ -30,7 +30,7 @@ pub async fn embed(
 ) -> Result<Json<EmbedResponse>> {
     let asked_at = Instant::now();
     let (model, dimensions, truncate) = (request.model.take(), request.dimensions, request.truncate());
-    let made = chat::embed(&state, model.as_deref(), request.into_texts()?, truncate).await;
+    let made = chat::embed(&state, model, request.into_texts()?, truncate).await;
     let (model, embeddings) = made.map_err(|error| error.located("input", "input"))?;
     Ok(Json(EmbedResponse::new(model, embeddings, dimensions, asked_at)?))
 }
@@ -54,7 +54,7 @@ pub async fn embed_one(
     Json(mut request): Json<OldEmbedRequest>,
 ) -> Result<Json<OldEmbedResponse>> {
     let model = request.model.take();
-    let made = chat::embed(&state, model.as_deref(), request.into_texts()?, true).await;
+    let made = chat::embed(&state, model, request.into_texts()?, true).await;
     let (_, embeddings) = made.map_err(|error| error.located("prompt", "prompt"))?;
     Ok(Json(embeddings.into()))
 }

@@ -6,14 +6,11 @@ use futures::stream;
 use super::{json, lines, respond};
 use crate::{
     chat::{Trim, model_or_default},
-    dialect::{
-        Question,
-        ollama::{ErrorBody, Framing, GeneratePrompt, GenerateRequest, GenerateResponse, Kind, Reply},
-    },
-    engine::{PromptMessage, Role},
+    dialect::ollama::{ErrorBody, Framing, GenerateRequest, GenerateResponse, Kind, Reply},
+    engine::EngineError,
     error::Result,
     extract::Json,
-    routes::opening::{located, open, open_text},
+    routes::opening::{located, open},
     state::AppState,
 };
 
@@ -38,22 +35,19 @@ use crate::{
 pub async fn generate(State(state): State<AppState>, Json(request): Json<GenerateRequest>) -> Result<Response> {
     let asked_at = Instant::now();
     let framing = if request.streams() { Framing::Line } else { Framing::Whole };
-    let question = request.into_question()?;
-    let (model, parameters, output) = (question.model, question.parameters, question.output);
-    let opening = match question.prompt {
-        GeneratePrompt::Load => return load(state, model, framing, asked_at).await,
-        GeneratePrompt::Raw(text) => open_text(state, model, text, parameters, output),
-        GeneratePrompt::Messages(messages) => {
-            open(state, Question { model, messages, parameters, output }, Trim::Never)
-        }
-    };
-    respond(located(opening, "prompt", "format"), framing, asked_at, |_| Kind::Generate).await
+    let model = request.model.clone();
+    let Some(question) = request.into_question()? else { return load(state, model, framing, asked_at).await };
+    let opening = located(open(state, question, Trim::Never), "prompt", "format");
+    respond(opening, framing, asked_at, |_| Kind::Generate).await
 }
 
-/// Counting tokens takes the model, so that is how it is loaded.
 async fn load(state: AppState, model: Option<String>, framing: Framing, asked_at: Instant) -> Result<Response> {
     let model = model_or_default(&state, model).await?;
-    state.engine.measure(&model, &[PromptMessage::new(Role::User, "")]).await?;
+    match state.engine.load(&model).await {
+        // Whether it is in memory is the business of the server behind this one.
+        Err(EngineError::KeptElsewhere) => state.engine.ready(&model).await?,
+        loaded => loaded?,
+    }
     let loaded = Reply::new(Kind::Generate, model, asked_at).loaded(framing);
     Ok(match framing {
         Framing::Line => lines(stream::iter([loaded])),

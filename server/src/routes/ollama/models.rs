@@ -1,7 +1,7 @@
 use axum::extract::State;
 
 use crate::{
-    dialect::ollama::{ErrorBody, LoadedModels, ShowRequest, ShowResponse, Tags, Version},
+    dialect::ollama::{ErrorBody, LoadedModels, ModelRequest, ShowResponse, Tags, Version},
     engine,
     error::{Error, Result},
     extract::Json,
@@ -36,7 +36,7 @@ pub async fn ps(State(state): State<AppState>) -> Result<Json<LoadedModels>> {
     path = "/api/show",
     tag = "Ollama",
     operation_id = "show_model",
-    request_body = ShowRequest,
+    request_body = ModelRequest,
     responses(
         (status = OK, body = ShowResponse),
         (status = BAD_REQUEST, body = ErrorBody),
@@ -44,8 +44,8 @@ pub async fn ps(State(state): State<AppState>) -> Result<Json<LoadedModels>> {
         (status = SERVICE_UNAVAILABLE, body = ErrorBody),
     ),
 )]
-pub async fn show(State(state): State<AppState>, Json(request): Json<ShowRequest>) -> Result<Json<ShowResponse>> {
-    let name = request.into_name()?;
+pub async fn show(State(state): State<AppState>, Json(request): Json<ModelRequest>) -> Result<Json<ShowResponse>> {
+    let name = request.model()?;
     let models = state.engine.models().await?;
     let model = engine::resolve(&models, &name).ok_or_else(|| Error::unknown_model(&name))?;
     Ok(Json(model.into()))

@@ -8,7 +8,6 @@ use futures::{Stream, StreamExt, future::try_join_all};
 use crate::{
     chat::{Answer, Trim},
     dialect::{
-        Question,
         openai::{ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChunkWriter, ErrorBody},
         sse,
     },
@@ -41,10 +40,7 @@ pub async fn chat_completions(
 ) -> Result<Response> {
     let (streams, includes_usage, choices) = (request.streams(), request.includes_usage(), request.choices()?);
     let question = request.into_question()?;
-    let choice = |index| {
-        let parameters = question.parameters.for_choice(index);
-        open(state.clone(), Question { parameters, ..question.clone() }, Trim::Never)
-    };
+    let choice = |index| open(state.clone(), question.for_choice(index), Trim::Never);
     let opening = together((0..choices).map(choice).collect());
     let opening = located(opening, "messages", "response_format");
     if streams {

@@ -6,14 +6,14 @@ use axum::{
 use futures::{Stream, StreamExt, future::try_join_all};
 
 use crate::{
-    chat::Answer,
+    chat::{Answer, Trim},
     dialect::{
-        openai::{CompletionRequest, ErrorBody, TextCompletion, TextQuestion, TextWriter},
+        openai::{CompletionRequest, ErrorBody, TextCompletion, TextWriter},
         sse,
     },
     error::Result,
     extract::Json,
-    routes::opening::{Opening, headers_due, located, open_text, pieces, together},
+    routes::opening::{Opening, headers_due, located, open, pieces, together},
     state::AppState,
 };
 
@@ -32,15 +32,9 @@ use crate::{
     ),
 )]
 pub async fn completions(State(state): State<AppState>, Json(request): Json<CompletionRequest>) -> Result<Response> {
-    let (streams, includes_usage) = (request.streams(), request.includes_usage());
-    let TextQuestion { model, texts, choices, parameters, output } = request.into_question()?;
-    let mut openings = Vec::with_capacity(texts.len() * choices as usize);
-    for text in texts {
-        openings.extend((0..choices).map(|index| {
-            let (text, parameters) = (text.clone(), parameters.for_choice(index));
-            open_text(state.clone(), model.clone(), text, parameters, output.clone())
-        }));
-    }
+    let (streams, includes_usage, choices) = (request.streams(), request.includes_usage(), request.choices()?);
+    let questions = request.into_questions()?.into_iter();
+    let openings = questions.map(|question| open(state.clone(), question, Trim::Never)).collect();
     let opening = located(together(openings), "prompt", "prompt");
     if streams {
         return Ok(sse::response(events(headers_due(opening).await?, choices, includes_usage)));

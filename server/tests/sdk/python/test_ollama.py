@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import pathlib
+import tempfile
 import unittest
 
 import ollama
 import pydantic
 
-from flotilla import CALLING, STARTER, main, serve, serve_calling
+from flotilla import CALLING, STARTER, main, models_dir, scripted, serve, serve_calling
+from registry import registry
 
 QUESTION = [{"role": "user", "content": "Write three sentences about the sea."}]
 OPTIONS = {"temperature": 0, "num_predict": 12}
@@ -134,6 +137,30 @@ class RealModel(unittest.TestCase):
             return "".join([piece.message.content async for piece in stream])
 
         self.assertEqual(asyncio.run(ask()), self.chat().message.content)
+
+
+class Models(unittest.TestCase):
+    def test_a_model_is_pulled_and_answers_and_is_deleted(self):
+        starter = pathlib.Path(models_dir(), "smollm2/135m.gguf")
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            registry(starter) as library,
+            serve(MODELS_DIR=folder, OLLAMA_REGISTRY_URL=library) as url,
+        ):
+            client = ollama.Client(host=url)
+            lines = list(client.pull("tiny:1b", stream=True))
+            self.assertEqual((lines[0].status, lines[-1].status), ("pulling manifest", "success"))
+            self.assertIn(starter.stat().st_size, [line.completed for line in lines])
+            self.assertEqual(client.pull("tiny:1b").status, "success")
+            self.assertEqual([model.model for model in client.list().models], ["tiny:1b"])
+            self.assertTrue(client.generate(model="tiny:1b", prompt="The sea is", options=OPTIONS).response)
+            self.assertEqual(client.delete("tiny:1b").status, "success")
+            self.assertEqual(client.list().models, [])
+
+    def test_a_name_that_is_none_is_a_400(self):
+        with scripted("one") as url, self.assertRaises(ollama.ResponseError) as caught:
+            ollama.Client(host=url).pull("../../etc/passwd")
+        self.assertEqual(caught.exception.status_code, 400)
 
 
 class Functions(unittest.TestCase):

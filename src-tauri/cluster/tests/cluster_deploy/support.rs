@@ -6,10 +6,10 @@ use flotilla_cluster::{
     Change, Cluster, ContextStore, Overlay,
     plan::{Consent, DeployOptions, Deployment, Images, Plan, Settings, StepId, StepStatus, Target, WaitingFor},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::{
-    Api, ResourceExt as _,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    Api,
+    api::{DeleteParams, ListParams, PostParams},
     runtime::wait::{await_condition, conditions},
 };
 
@@ -72,25 +72,15 @@ pub async fn on_a_new_site<F: Future<Output = ()> + Send + 'static>(name: &str, 
     }
 }
 
-/// Delete the namespace, and give volumes back that nobody provisions anew.
+/// Delete the namespace. A volume that nobody provisions anew is used up: what stands in it may be half a database.
 async fn clean_up(site: &Site) {
     let (client, namespace) = (site.cluster.client.clone(), &site.cluster.namespace);
-    let volumes: Api<PersistentVolume> = Api::all(client.clone());
-    let ours = |volume: &PersistentVolume| {
-        let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
-        claim.is_some_and(|claim| claim.namespace.as_ref() == Some(namespace))
-    };
     let _ = Api::<Namespace>::all(client.clone()).delete(namespace, &DeleteParams::default()).await;
     // Pods may take two minutes to finish their answers, and here nobody waits for any.
     let at_once = DeleteParams::default().grace_period(0);
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let _ = pods.delete_collection(&at_once, &ListParams::default()).await;
     namespace_is_gone(site).await;
-    for volume in volumes.list(&ListParams::default()).await.unwrap().into_iter().filter(ours) {
-        let unclaimed = Patch::Merge(serde_json::json!({"spec": {"claimRef": null}}));
-        // Where volumes are made on demand, it may go away at this moment.
-        let _ = volumes.patch(&volume.name_any(), &PatchParams::default(), &unclaimed).await;
-    }
 }
 
 /// The kubeconfig file that the tests use.

@@ -1,14 +1,21 @@
 import { Select } from '@base-ui/react/select';
 import { useQuery } from '@tanstack/react-query';
-import { Check, ChevronDown } from 'lucide-react';
+import { Check, ChevronDown, Download } from 'lucide-react';
+import { useState } from 'react';
 
 import { errorMessage } from '@/api/error';
 import { modelsQuery } from '@/api/queries';
-import type { Model } from '@/api/types';
+import type { Job, Model } from '@/api/types';
 import { Skeleton } from '@/components/ui/skeleton';
 import { cn } from '@/lib/cn';
 
+import { donePercent } from './download-row';
 import { modelFacts } from './model-facts';
+import { ModelsDialog } from './models-dialog';
+import { useDownloads } from './use-downloads';
+
+/** No model's name has a space. */
+const MANAGE = 'manage models';
 
 interface ModelPickerProps {
   /** `null` follows the server's default. */
@@ -18,14 +25,17 @@ interface ModelPickerProps {
 
 export function ModelPicker({ value, onChange }: ModelPickerProps) {
   const { data, error, isPending } = useQuery(modelsQuery());
+  const downloads = useDownloads();
+  const [managing, setManaging] = useState(false);
   if (isPending) return <Skeleton className="h-5 w-32" />;
   const chosen = value ?? data?.default ?? null;
 
-  return (
+  const picker = (
     <Select.Root
       value={chosen}
-      onValueChange={(model) => {
-        if (model) onChange(model);
+      onValueChange={(choice) => {
+        if (choice === MANAGE) setManaging(true);
+        else if (choice) onChange(choice);
       }}
     >
       <Select.Trigger
@@ -45,20 +55,44 @@ export function ModelPicker({ value, onChange }: ModelPickerProps) {
           className="z-30"
         >
           <Select.Popup className="max-h-[min(26rem,var(--available-height))] w-[min(24rem,calc(100vw-1.5rem))] origin-(--transform-origin) overflow-y-auto rounded-xl border border-line bg-raised p-1 shadow-pop transition-[opacity,scale] duration-150 ease-swell focus-visible:outline-none data-ending-style:scale-97 data-ending-style:opacity-0 data-starting-style:scale-97 data-starting-style:opacity-0">
-            <Select.List>
-              {data?.models.map((model) => (
-                <ModelOption key={model.id} model={model} isDefault={model.id === data.default} />
-              ))}
-            </Select.List>
             {!data?.models.length && (
               <p className="px-3 py-2 text-sm text-muted">
                 {error ? errorMessage(error) : 'No model is installed yet.'}
               </p>
             )}
+            <Select.List>
+              {data?.models.map((model) => (
+                <ModelOption key={model.id} model={model} isDefault={model.id === data.default} />
+              ))}
+              {data?.can_change && <ManageOption downloads={downloads} />}
+            </Select.List>
           </Select.Popup>
         </Select.Positioner>
       </Select.Portal>
     </Select.Root>
+  );
+  return (
+    <>
+      {picker}
+      <ModelsDialog open={managing} onOpenChange={setManaging} downloads={downloads} />
+    </>
+  );
+}
+
+/** Opens the dialog instead of choosing anything. */
+function ManageOption({ downloads }: { downloads: readonly Job[] }) {
+  const running = downloads.find(({ status }) => status === 'running');
+  return (
+    <Select.Item
+      value={MANAGE}
+      className="mt-1 flex cursor-pointer items-center gap-2 rounded-lg border-t border-line px-3 py-2 text-sm text-muted outline-none data-highlighted:bg-hover data-highlighted:text-ink"
+    >
+      <Download className="size-4 shrink-0" aria-hidden="true" />
+      <Select.ItemText className="min-w-0 flex-1 truncate">
+        {running ? `Downloading ${running.model}` : 'Get and manage models…'}
+      </Select.ItemText>
+      {running && <span className="text-xs tabular">{donePercent(running) ?? 0} %</span>}
+    </Select.Item>
   );
 }
 

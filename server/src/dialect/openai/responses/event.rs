@@ -87,7 +87,7 @@ impl ResponseWriter {
     pub fn delta(&mut self, delta: Delta) -> Bytes {
         match delta {
             Delta::Logprobs(_) => Bytes::new(),
-            Delta::Text(text) => self.text(&text),
+            Delta::Text(piece) => self.text(&piece.text),
             Delta::ToolCall(call) => concat([self.close_message(), self.call(&call)]),
             Delta::Done(completion) => self.end(completion),
         }

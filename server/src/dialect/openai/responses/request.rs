@@ -3,9 +3,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::Parameters,
+    chat::{Parameters, Question},
     dialect::{
-        FunctionDefinition, Question, check_message_count,
+        FunctionDefinition, check_message_count,
         openai::{
             format::{JsonSchema, schema_of},
             message::called,
@@ -189,8 +189,8 @@ impl ResponseRequest {
             tools: tools(functions.collect::<Result<_>>()?, self.tool_choice, self.parallel_tool_calls)?,
             logprobs: None,
         };
-        let messages = instructions.into_iter().chain(messages).collect();
-        Ok(Question { model: self.model, messages, parameters, output })
+        let messages: Vec<_> = instructions.into_iter().chain(messages).collect();
+        Ok(Question::new(self.model, messages, parameters, output))
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.

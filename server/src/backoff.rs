@@ -1,4 +1,4 @@
-//! How long to wait before a process that died is started again.
+//! How long to wait before something that failed is tried again: a process that died, a connection that broke.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -7,20 +7,32 @@ use std::{
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
-/// A process that ran this long was well; what ended it is not what ended the ones before.
+/// See [`Backoff::starting_anew_after`].
 const STABLE: Duration = Duration::from_secs(60);
 
-/// Doubles the pause with each process that dies soon after its start.
-#[derive(Debug, Default)]
+/// Doubles the pause with each failure that comes soon after the start.
+#[derive(Debug)]
 pub struct Backoff {
     failures: u32,
+    stable: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::starting_anew_after(STABLE)
+    }
 }
 
 impl Backoff {
-    /// The pause after a process that served for `served`: random between half of the current ceiling and all of it, so
-    /// that replicas which died together do not come back together.
-    pub fn pause(&mut self, served: Duration) -> Duration {
-        if served >= STABLE {
+    /// What went well for this long was well; what ended it is not what ended the tries before.
+    pub fn starting_anew_after(stable: Duration) -> Self {
+        Self { failures: 0, stable }
+    }
+
+    /// The pause after a try that went well for `well`: random between half of the current ceiling and all of it, so
+    /// that those who failed together do not come back together.
+    pub fn pause(&mut self, well: Duration) -> Duration {
+        if well >= self.stable {
             self.failures = 0;
         }
         let ceiling = FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
@@ -39,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_quick_death_doubles_the_pause_up_to_half_a_minute() {
+    fn each_quick_failure_doubles_the_pause_up_to_half_a_minute() {
         let mut backoff = Backoff::default();
 
         for ceiling in [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000] {
@@ -49,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_served_well_starts_the_count_anew() {
+    fn what_went_well_for_a_while_starts_the_count_anew() {
         let mut backoff = Backoff::default();
         for _ in 0..5 {
             backoff.pause(Duration::ZERO);

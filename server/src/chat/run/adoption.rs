@@ -1,0 +1,148 @@
+//! What becomes of a run whose server died or gave it up: another server, or the same one after its restart, takes it over
+//! and goes on with the answer. One that cannot be continued shows as interrupted, with the text that was journalled.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::time::MissedTickBehavior;
+
+use super::{Past, RunEvent};
+use crate::{
+    chat::{Question, turn},
+    error::Result,
+    state::AppState,
+    store::{
+        self, Message, Run,
+        journal::Entry,
+        message::{MessageError, Status},
+        run::Outcome,
+    },
+};
+
+/// A server that has not renewed its leases for this long is taken for dead. This is most of the pause that a reader sees,
+/// and it costs every server one small update and one look a second. One that was only slow loses its runs and nothing else.
+pub const LEASE: TimeDelta = TimeDelta::seconds(5);
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// A run that was taken over so often without a word more may be what its servers die of.
+const FRUITLESS_ADOPTIONS: i32 = 5;
+/// Clients that want to replay a run after this long read its message instead.
+const KEEP_JOURNALS: TimeDelta = TimeDelta::hours(24);
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+fn server_stopped() -> MessageError {
+    MessageError {
+        code: "server_stopped".to_owned(),
+        message: "The server stopped before this answer was finished. Retry to get a new one.".to_owned(),
+    }
+}
+
+/// Keep this server's leases alive and take over what others left behind, until the program ends.
+pub async fn keep_leases(state: AppState) {
+    let mut renew = tokio::time::interval(RENEW_EVERY);
+    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut prune = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        tokio::select! {
+            _ = renew.tick() => {
+                renew_leases(&state).await;
+                adopt_abandoned(&state).await;
+            }
+            _ = prune.tick() => {
+                if let Err(error) = state.store.prune_journals(store::now() - KEEP_JOURNALS).await {
+                    tracing::warn!(%error, "old journals could not be removed");
+                }
+            }
+        }
+    }
+}
+
+async fn renew_leases(state: &AppState) {
+    let live = state.runs.live_ids();
+    if !live.is_empty()
+        && let Err(error) = state.store.renew_leases(state.runs.owner, &live, store::now() + LEASE).await
+    {
+        tracing::warn!(%error, "the leases could not be renewed");
+    }
+}
+
+/// Take over every run that nobody writes: its server is dead or gave it up, or its request broke off before the writing
+/// began.
+pub async fn adopt_abandoned(state: &AppState) {
+    if state.shutdown.is_leaving() {
+        return;
+    }
+    match state.store.abandoned_runs(state.runs.owner, &state.runs.live_ids(), store::now()).await {
+        Ok(runs) => {
+            for run in runs {
+                let run_id = run.id;
+                if let Err(error) = adopt(state, run).await {
+                    tracing::warn!(%run_id, code = error.code, "an abandoned run could not be taken over");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "abandoned runs cannot be read"),
+    }
+}
+
+async fn adopt(state: &AppState, run: Run) -> Result<()> {
+    let now = store::now();
+    let events = state.store.journal_length(run.id).await?;
+    let Some(run) = state.store.claim_run(run, events, state.runs.owner, now, now + LEASE).await? else {
+        return Ok(());
+    };
+    let past = Past::from(state.store.journal(run.id).await?);
+    match as_asked(state, &run).await? {
+        Some((message, question)) if run.adoptions <= FRUITLESS_ADOPTIONS => {
+            tracing::info!(run_id = %run.id, events, "an answer of another server is continued");
+            state.runs.spawn(state.clone(), run, message, question, past);
+        }
+        _ => {
+            let Past { start, so_far, .. } = past;
+            let outcome = Outcome {
+                status: Status::Interrupted,
+                content: so_far.answer.text,
+                error: Some(server_stopped()),
+                model: start.map(|(model, _)| model),
+                details: None,
+            };
+            state.store.finish_run(&run, outcome, store::now()).await?;
+            tracing::info!(run_id = %run.id, "an answer was interrupted by the death of its server");
+        }
+    }
+    Ok(())
+}
+
+/// The message that the run writes and what was asked, from what is kept of it. `None` when not all of it is.
+async fn as_asked(state: &AppState, run: &Run) -> Result<Option<(Message, Question)>> {
+    let (Some(settings), Some(message)) = (run.settings.clone(), state.store.message(run.message_id).await?) else {
+        return Ok(None);
+    };
+    let Some(question) = message.parent_id else { return Ok(None) };
+    let branch = state.store.branch(run.conversation_id, question).await?;
+    if branch.is_empty() {
+        return Ok(None);
+    }
+    let messages = turn::prompt_messages(settings.system_prompt, &branch);
+    let question = turn::question(run.id, message.model.clone(), messages, settings.parameters);
+    Ok(Some((message, question)))
+}
+
+/// From the journal.
+impl From<Vec<Entry>> for Past {
+    fn from(entries: Vec<Entry>) -> Self {
+        let mut past = Self::default();
+        for Entry { event, tokens } in entries {
+            match &event {
+                RunEvent::Started { model, context } => past.start = Some((model.clone(), *context)),
+                RunEvent::Delta { text } => {
+                    past.so_far.answer.text.push_str(text);
+                    past.so_far.answer.tokens.extend(tokens);
+                    past.so_far.pieces += 1;
+                }
+                RunEvent::Finished { .. } | RunEvent::Failed { .. } => {}
+            }
+            past.events.push(event);
+        }
+        past
+    }
+}

@@ -1,0 +1,177 @@
+//! A server that is gone, and the one that goes on with its answers: another replica where PostgreSQL is shared
+//! (TEST_POSTGRES_URL), the restarted server on SQLite. `make test` runs these on both.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use flotilla::config::Secret;
+use futures::future::join_all;
+use serde_json::Value;
+
+use crate::{
+    database::database_url,
+    support::{Event, Follower, Server, long_script, text_of},
+};
+
+/// Servers on one database, as many at once as it allows.
+struct Fleet {
+    folder: tempfile::TempDir,
+    database: Secret,
+}
+
+impl Fleet {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database_url(&folder).await;
+        Self { folder, database }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.database.expose().starts_with("postgres")
+    }
+
+    fn start(&self, name: &str, delay_ms: u32) -> Server {
+        self.start_reciting(&long_script(), name, delay_ms)
+    }
+
+    fn start_reciting(&self, script: &str, name: &str, delay_ms: u32) -> Server {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Server::start_on(&self.database, &folder.join("data"), script, delay_ms)
+    }
+}
+
+/// Follow a run, of which `before` was read elsewhere, to its end on the next server: nothing is missing or doubled.
+async fn taken_over(run: &Value, before: Vec<Event>, next: &Server) {
+    let after = next.follow(run, before.last().unwrap().0).await.to_the_end().await;
+
+    let numbers: Vec<u64> = before.iter().chain(&after).map(|(number, _)| *number).collect();
+    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
+    assert_eq!(text_of(&before) + &text_of(&after), long_script());
+    let message = &after.last().unwrap().1["message"];
+    assert_eq!((message["status"].as_str(), message["content"].as_str()), (Some("complete"), Some(&*long_script())));
+}
+
+#[tokio::test]
+async fn the_answer_of_a_killed_server_is_taken_over_and_its_follower_misses_nothing() {
+    let fleet = Fleet::new().await;
+    let first = fleet.start("first", 5);
+    let replica = fleet.is_shared().then(|| fleet.start("replica", 0));
+    let (_, turn) = first.send("count").await;
+    let before = first.follow(&turn["run_id"], 0).await.until("word200 ").await;
+
+    first.kill().await;
+
+    let next = replica.unwrap_or_else(|| fleet.start("next", 0));
+    taken_over(&turn["run_id"], before, &next).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_outlasts_the_drain_is_taken_over_and_its_follower_misses_nothing() {
+    let fleet = Fleet::new().await;
+    let first = fleet.start("first", 5);
+    let replica = fleet.is_shared().then(|| fleet.start("replica", 0));
+    let (_, turn) = first.send("count").await;
+    let mut follower = first.follow(&turn["run_id"], 0).await;
+    let mut before = follower.until("word10 ").await;
+
+    first.terminate();
+    before.extend(follower.to_the_end().await);
+
+    assert!(first.ended().await.success());
+    let next = replica.unwrap_or_else(|| fleet.start("next", 0));
+    taken_over(&turn["run_id"], before, &next).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stood_still_finds_its_answer_written_by_another_and_leaves_it_so() {
+    let fleet = Fleet::new().await;
+    let first = fleet.start("first", 5);
+    let (id, turn) = first.send("count").await;
+    let before = first.follow(&turn["run_id"], 0).await.until("word200 ").await;
+    first.signal("STOP");
+
+    // The one on SQLite is alone, and goes on by itself.
+    let replica = fleet.is_shared().then(|| fleet.start("replica", 0));
+    if let Some(replica) = &replica {
+        taken_over(&turn["run_id"], before.clone(), replica).await;
+    }
+    first.signal("CONT");
+
+    taken_over(&turn["run_id"], before, &first).await;
+    let shown = first.get(&format!("/api/conversations/{id}")).await;
+    assert_eq!(shown["messages"][1]["content"], long_script());
+}
+
+const ANSWERS: usize = 6;
+const WORDS: usize = 300;
+const KILLS: usize = 4;
+
+/// Where there is a server now.
+type Addresses = Mutex<Vec<String>>;
+
+/// Follow a run to its end, on whichever server is there, and count the events that come.
+async fn follow_through(addresses: &Addresses, run: &Value, seen: &AtomicUsize) -> Vec<Event> {
+    let client = reqwest::Client::new();
+    let mut events: Vec<Event> = Vec::new();
+    for turn in 0.. {
+        let address = addresses.lock().unwrap().iter().cycle().nth(turn % 7).cloned();
+        let after = events.last().map_or(0, |(number, _)| *number);
+        if let Some(address) = address
+            && let Some(mut follower) = Follower::try_open(&client, &address, run, after).await
+        {
+            while let Some(next) = follower.next().await {
+                seen.fetch_add(1, Ordering::Relaxed);
+                events.push(next);
+            }
+        }
+        if events.last().is_some_and(|(_, event)| event["message"].is_object()) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    events
+}
+
+#[tokio::test]
+async fn answers_come_whole_however_often_servers_are_killed_under_them() {
+    let fleet = Fleet::new().await;
+    let script: String = (0..WORDS).map(|number| format!("word{number} ")).collect();
+    let mut servers: Vec<Server> = Vec::new();
+    for number in 0..if fleet.is_shared() { 3 } else { 1 } {
+        servers.push(fleet.start_reciting(&script, &format!("first-{number}"), 5));
+    }
+    let mut runs = Vec::new();
+    for number in 0..ANSWERS {
+        let (_, turn) = servers[number % servers.len()].send("count").await;
+        runs.push(turn["run_id"].clone());
+    }
+    let addresses = Addresses::new(servers.iter().map(|server| server.url.clone()).collect());
+    let seen = AtomicUsize::new(0);
+
+    let killing = async {
+        for kill in 1..=KILLS {
+            while seen.load(Ordering::Relaxed) < kill * ANSWERS * WORDS / (KILLS + 1) {
+                tokio::task::yield_now().await;
+            }
+            let dying = servers.remove(0);
+            addresses.lock().unwrap().retain(|address| *address != dying.url);
+            dying.kill().await;
+            let next = fleet.start_reciting(&script, &format!("next-{kill}"), 5);
+            addresses.lock().unwrap().push(next.url.clone());
+            servers.push(next);
+        }
+    };
+    let following = join_all(runs.iter().map(|run| follow_through(&addresses, run, &seen)));
+    let (answers, ()) = tokio::join!(following, killing);
+
+    for events in answers {
+        let numbers: Vec<u64> = events.iter().map(|(number, _)| *number).collect();
+        assert!(numbers.iter().copied().eq(1..=WORDS as u64 + 2), "{numbers:?}");
+        assert_eq!(text_of(&events), script);
+        let message = &events.last().unwrap().1["message"];
+        assert_eq!((message["status"].as_str(), message["content"].as_str()), (Some("complete"), Some(&*script)));
+    }
+}
