@@ -11,7 +11,8 @@ use std::{
 const FOLDERS: [&str; 4] = ["base", "components", "overlays/k3d", "overlays/ollama-host"];
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../k8s").canonicalize()?;
+    // Asked when it runs: two clones that share a target directory share this program.
+    let root = cargo("CARGO_MANIFEST_DIR")?.join("../../k8s").canonicalize()?;
     let mut files = Vec::new();
     for folder in FOLDERS {
         collect(&root.join(folder), &mut files)?;
@@ -23,8 +24,12 @@ fn main() -> io::Result<()> {
         let _ = writeln!(table, "    ({name:?}, include_str!({:?})),", file.to_string_lossy());
     }
     table.push(']');
-    let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
-    fs::write(PathBuf::from(out).join("manifests.rs"), table)
+    fs::write(cargo("OUT_DIR")?.join("manifests.rs"), table)
+}
+
+fn cargo(variable: &str) -> io::Result<PathBuf> {
+    let value = env::var_os(variable).ok_or_else(|| io::Error::other(format!("cargo sets {variable}")))?;
+    Ok(PathBuf::from(value))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -12,7 +12,7 @@ mod api_generate;
 mod continuation;
 mod conversations;
 mod dashboards;
-#[path = "../database.rs"]
+#[path = "../database/mod.rs"]
 mod database;
 mod embeddings;
 mod endless;
