@@ -223,8 +223,11 @@ const USUAL_ANSWER: u32 = 256;
 /// More is not told from this: a request that says it wants everything should not wait for ever.
 const MOST: u32 = 8192;
 
-/// Tokens that an answer will take, as far as that can be said before: about four bytes of the prompt are one.
+/// Of a text, about.
+pub const TOKEN_BYTES: usize = 4;
+
+/// Tokens that an answer will take, as far as that can be said before.
 pub fn estimate(prompt_bytes: usize, max_tokens: Option<u32>) -> u32 {
-    let prompt = u32::try_from(prompt_bytes / 4).unwrap_or(u32::MAX);
+    let prompt = u32::try_from(prompt_bytes / TOKEN_BYTES).unwrap_or(u32::MAX);
     prompt.saturating_add(max_tokens.unwrap_or(USUAL_ANSWER)).min(MOST)
 }

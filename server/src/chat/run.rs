@@ -30,7 +30,7 @@ pub use self::{
     stop::stop,
 };
 use self::{journal::JournalWriter, stop::News};
-use super::{Answer, ContextReport, Prompt, Trim, continuation::SoFar, without_nul};
+use super::{Answer, ContextReport, Queued, Trim, continuation::SoFar, without_nul};
 use crate::{
     engine::{Completion, Delta, EngineError},
     error::{Error, Result},
@@ -140,7 +140,7 @@ impl Default for Runs {
 
 impl Runs {
     /// Write the answer `message` of `run` in the background, or what follows its past. Its rows are committed already.
-    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, prompt: Prompt, mut past: Past) {
+    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, queued: Queued, mut past: Past) {
         let live = Arc::new(LiveRun::new(std::mem::take(&mut past.events)));
         if run.stop_requested {
             live.stop.cancel();
@@ -148,7 +148,7 @@ impl Runs {
         self.lock().insert(run.id, live.clone());
         let place = Place { runs: state.runs.clone(), run_id: run.id, live };
         self.tasks.spawn(async move {
-            if let Some(terminal) = write(&state, &place.live, run, message, prompt, past).await {
+            if let Some(terminal) = write(&state, &place.live, run, message, queued, past).await {
                 place.live.push(terminal);
             }
         });
@@ -250,7 +250,7 @@ async fn write(
     live: &LiveRun,
     run: Run,
     message: Message,
-    prompt: Prompt,
+    queued: Queued,
     past: Past,
 ) -> Option<RunEvent> {
     let journal = JournalWriter::spawn(state.store.clone(), run.clone(), live.len() as u64 + 1);
@@ -271,7 +271,7 @@ async fn write(
         () = orphan::forgotten(state, live, &run) => {
             End::Outcome(Status::Interrupted, Some(orphan::nobody_follows(state)))
         }
-        result = generate(state, prompt, past, &mut answer, &mut progress, emit) => match result {
+        result = generate(state, queued, past, &mut answer, &mut progress, emit) => match result {
             Ok(()) => End::Outcome(Status::Complete, None),
             Err(error) => failure(error),
         },
@@ -308,7 +308,7 @@ async fn write(
 /// Ask the engine and pass on what it says, until it is done or fails. The answer is left with the caller.
 async fn generate(
     state: &AppState,
-    prompt: Prompt,
+    queued: Queued,
     past: Past,
     answer: &mut Option<Answer>,
     progress: &mut Progress,
@@ -317,10 +317,10 @@ async fn generate(
     let asked = Instant::now();
     let is_new = past.start.is_none();
     let answer = answer.insert(match past.start {
-        Some((model, context)) => super::resume(state, prompt, model, context, past.so_far).await?,
+        Some((model, context)) => super::resume(state, queued, model, context, past.so_far).await?,
         None => {
             let tell = |position| emit(RunEvent::Queued { position }.into());
-            super::begin(state, prompt, Trim::Oldest, tell).await?
+            super::answer_in_turn(state, queued, Trim::Oldest, tell).await?
         }
     });
     progress.model = Some(answer.model.clone());
@@ -338,6 +338,8 @@ async fn generate(
                 progress.text.push_str(&text);
                 emit(Entry { event: RunEvent::Delta { text }, tokens: piece.tokens });
             }
+            // A run asks for neither.
+            Delta::Logprobs(_) | Delta::ToolCall(_) => {}
             Delta::Done(completion) => {
                 progress.completion = Some(completion);
                 return Ok(());

@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Prompt,
+    Parameters, Question, Queued,
     admission::Call,
-    check_text, cost, default_model, resolve_model,
+    check_text, default_model, resolve_model,
     run::{LEASE, Past},
 };
 use crate::{
-    engine::{PromptMessage, Role, seed_of},
+    engine::{Output, PromptMessage, Role, seed_of},
     error::{Error, Result},
     state::AppState,
     store::{
@@ -134,12 +134,11 @@ async fn start(
     };
     let messages = prompt_messages(settings.system_prompt.clone(), &branch);
     // Before anything is kept: whoever is refused has sent nothing.
-    let asked = asked_model(state, model.clone()).await;
-    let cost = cost(&messages, &settings.parameters);
-    let place = state.admission.join(call, asked.as_deref().unwrap_or_default(), cost)?;
+    let run_id = Uuid::now_v7();
+    let question = question(run_id, asked_model(state, model.clone()).await, messages, settings.parameters.clone());
+    let place = state.admission.join(call, question.model.as_deref().unwrap_or_default(), question.cost())?;
     let Some(user_message) = branch.pop() else { return Err(Error::not_found("message")) };
     let now = just_after(user_message.created_at);
-    let run_id = Uuid::now_v7();
     let assistant_message = Message {
         id: Uuid::now_v7(),
         conversation_id: conversation.id,
@@ -185,8 +184,7 @@ async fn start(
         }
         return Err(error.into());
     }
-    let prompt = Prompt { model: asked, messages, parameters: settings.parameters, seed: seed_of(run_id), place };
-    state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt, Past::default());
+    state.runs.spawn(state.clone(), run, assistant_message.clone(), Queued { question, place }, Past::default());
     Ok(Turn { user_message, assistant_message, run_id })
 }
 
@@ -231,16 +229,26 @@ async fn sent_before(
     }
 }
 
+/// What the run asks. The seed follows from its id, so that whoever takes it over draws what it would have drawn.
+pub(super) fn question(
+    run_id: Uuid,
+    model: Option<String>,
+    messages: Vec<PromptMessage>,
+    parameters: Parameters,
+) -> Question {
+    Question { model, prompt: messages.into(), parameters, output: Output::default(), seed: Some(seed_of(run_id)) }
+}
+
 /// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.
 pub(super) fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
     let system = system_prompt.filter(|prompt| !prompt.trim().is_empty());
-    let system = system.map(|content| PromptMessage { role: Role::System, content });
-    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| PromptMessage {
-        role: match message.role {
+    let system = system.map(|content| PromptMessage::new(Role::System, content));
+    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| {
+        let role = match message.role {
             MessageRole::User => Role::User,
             MessageRole::Assistant => Role::Assistant,
-        },
-        content: message.content.clone(),
+        };
+        PromptMessage::new(role, message.content.clone())
     });
     system.into_iter().chain(spoken).collect()
 }

@@ -60,7 +60,7 @@ impl Busy {
     /// What the engine is asked after `question`.
     async fn question_after(&self, question: &str) -> String {
         loop {
-            let asked = self.server.engine.last_request().unwrap().messages[0].content.clone();
+            let asked = self.server.engine.last_request().unwrap().prompt.messages()[0].content.clone();
             if asked != question {
                 return asked;
             }
@@ -244,6 +244,26 @@ async fn a_run_that_is_stopped_while_it_waits_leaves_the_line() {
     busy.until("flotilla_queue_depth 1\n").await;
     busy.server.post(&format!("/api/runs/{}/stop", turn["run_id"].as_str().unwrap()), json!({})).await;
     busy.until("flotilla_queue_depth 0\n").await;
+}
+
+#[tokio::test]
+async fn a_call_that_asks_for_several_answers_takes_one_slot() {
+    let engine = Scripted::new(vec![Step::Text("Hello".to_owned())]);
+    let server = TestServer::with_flags(engine, &["--slots", "1", "--max-queue", "0"]).await;
+    let body = json!({ "messages": [{ "role": "user", "content": "hi" }], "n": 3 });
+    let answer = server.post(V1, body).await.json();
+    assert_eq!(answer["choices"].as_array().unwrap().len(), 3, "{answer}");
+    assert!(server.get("/metrics").await.text().contains("flotilla_slots_busy 0\n"));
+}
+
+#[tokio::test]
+async fn vectors_wait_for_a_slot_as_answers_do() {
+    let busy = Busy::with(&["--max-queue", "0"]).await;
+    let occupied = busy.occupied().await;
+    let request = || from(2, "/v1/embeddings", json!({ "model": "scripted", "input": "hi" }));
+    assert_eq!(refusal(&busy.server.send(request()).await), "503 overloaded_error queue_full");
+    drop(occupied);
+    assert_eq!(busy.server.send(request()).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

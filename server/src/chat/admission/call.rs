@@ -1,24 +1,36 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_stream::stream;
 use futures::Stream;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{OnceCell, watch},
+    time::sleep,
+};
 
+use super::{Admission, Refusal, Slot};
 use crate::access::Caller;
 
 /// How often a client is told at most where it stands.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One call of the API: who makes it, and where it stands in line while it waits.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
     pub caller: Caller,
     pub position: Position,
+    slot: Arc<OnceCell<Slot>>,
 }
 
 impl Call {
     pub fn new(caller: Caller) -> Self {
-        Self { caller, position: Position::default() }
+        Self { caller, position: Position::default(), slot: Arc::default() }
+    }
+
+    /// Wait for the call's slot. A call gets one, however many answers it asks for: if each waited for its own, those that have
+    /// one would wait for the others, and in the worst case for ever.
+    pub async fn slot(&self, admission: &Arc<Admission>, model: &str, cost: u32) -> Result<Slot, Refusal> {
+        let slot = self.slot.get_or_try_init(async || admission.join(self, model, cost)?.slot(|_| {}).await);
+        slot.await.cloned()
     }
 }
 

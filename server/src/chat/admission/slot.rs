@@ -1,5 +1,8 @@
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -9,34 +12,44 @@ use futures::StreamExt;
 use super::{Admission, Entry};
 use crate::engine::{ChatStream, Delta};
 
-/// The right to be answered now. Dropping it lets the next request in.
-pub struct Slot {
+/// The right to be answered now. Dropping it, and those that share it, lets the next request in.
+#[derive(Clone)]
+pub struct Slot(Arc<Held>);
+
+struct Held {
     admission: Arc<Admission>,
     entry: Entry,
     waited: Duration,
-    /// Tokens that the answer has taken so far.
-    used: u32,
+    /// Tokens that were taken so far.
+    used: AtomicU32,
 }
 
 impl Slot {
     pub(super) fn new(admission: Arc<Admission>, entry: Entry, since: Instant) -> Self {
-        Self { admission, entry, waited: since.elapsed(), used: 0 }
+        Self(Arc::new(Held { admission, entry, waited: since.elapsed(), used: AtomicU32::new(0) }))
     }
 
-    /// The answer that is written in this slot, with its wait among what it says of itself. The slot is free when the
-    /// answer has ended, and when nobody wants it any more.
+    /// The answer that is written in this slot, with its wait among what it says of itself. It gives the slot back when it has
+    /// ended, and when nobody wants it any more.
     pub fn hold(self, mut answer: ChatStream) -> ChatStream {
         stream! {
-            let mut slot = self;
+            let slot = self;
+            let mut used = 0;
             let end = loop {
                 let Some(mut item) = answer.next().await else { break None };
                 match &mut item {
-                    // An engine that does not tell its tokens sends one a piece.
-                    Ok(Delta::Text(piece)) => slot.used += piece.tokens.len().max(1) as u32,
+                    Ok(Delta::Text(piece)) => {
+                        // An engine that does not tell its tokens sends one a piece.
+                        let tokens = piece.tokens.len().max(1) as u32;
+                        used += tokens;
+                        slot.count(tokens);
+                    }
+                    Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
                     Ok(Delta::Done(completion)) => {
                         let usage = completion.usage;
-                        slot.used = usage.prompt_tokens.saturating_sub(usage.cached_tokens) + usage.completion_tokens;
-                        completion.timings.queued_ms += slot.waited.as_secs_f64() * 1000.0;
+                        let all = usage.prompt_tokens.saturating_sub(usage.cached_tokens) + usage.completion_tokens;
+                        slot.count(all.saturating_sub(used));
+                        completion.timings.queued_ms += slot.0.waited.as_secs_f64() * 1000.0;
                         break Some(item);
                     }
                     Err(_) => break Some(item),
@@ -51,10 +64,14 @@ impl Slot {
         }
         .boxed()
     }
+
+    fn count(&self, tokens: u32) {
+        self.0.used.fetch_add(tokens, Ordering::Relaxed);
+    }
 }
 
-impl Drop for Slot {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.admission.release(&self.entry, self.used);
+        self.admission.release(&self.entry, self.used.load(Ordering::Relaxed));
     }
 }

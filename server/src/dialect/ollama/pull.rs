@@ -16,7 +16,7 @@ pub struct PullRequest {
     stream: Option<bool>,
 }
 
-/// A body that names a model.
+/// A body that names a model and asks for nothing else: of `/api/show` and `/api/delete`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ModelRequest {
     model: Option<String>,
