@@ -191,7 +191,7 @@ pub fn check_text(param: &str, text: &str) -> Result<()> {
 const NUL: char = '\0';
 
 /// What a model says can be kept on every database.
-fn without_nul(mut text: String) -> String {
+pub(crate) fn without_nul(mut text: String) -> String {
     text.retain(|c| c != NUL);
     text
 }

@@ -18,7 +18,7 @@ use super::{
     ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, Piece,
     PromptMessage, PromptSize, Timings, Usage,
 };
-use crate::config::Config;
+use crate::{chat::without_nul, config::Config};
 
 /// Recites the same steps in every answer. A text counts as one token, and its number is that of its step.
 pub struct Scripted {
@@ -97,11 +97,11 @@ impl Scripted {
     /// Where an answer goes on. Like the tokens of another model, those of another script are refused.
     fn step_behind(&self, so_far: &Piece) -> Result<usize, EngineError> {
         let said = so_far.tokens.iter().map(|&token| match self.steps.get(usize::try_from(token).ok()?)? {
-            Step::Text(text) => Some(text.replace('\0', "")),
+            Step::Text(text) => Some(without_nul(text.clone())),
             Step::Wait(_) | Step::Fail(_) => None,
         });
         match said.collect::<Option<String>>() {
-            Some(said) if said == so_far.text.replace('\0', "") => {
+            Some(said) if said == without_nul(so_far.text.clone()) => {
                 Ok(so_far.tokens.last().map_or(0, |&last| last as usize + 1))
             }
             _ => Err(EngineError::InvalidRequest("the answer so far is of another script".to_owned())),

@@ -10,7 +10,6 @@ use std::{
 };
 
 use flotilla::{Config, config::Secret};
-use futures::StreamExt;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{process::Child, time::timeout};
@@ -98,14 +97,9 @@ impl Server {
 
     /// Read a run's events until they contain `text`, or to their end; returns what was read.
     pub async fn read_until(&self, run: &Value, text: &str) -> String {
-        let url = format!("{}/api/runs/{}/events", self.url, run.as_str().unwrap());
-        let mut pieces = self.client.get(url).send().await.unwrap().bytes_stream();
-        let mut read = String::new();
-        while !read.contains(text) {
-            let Some(Ok(piece)) = pieces.next().await else { break };
-            read.push_str(&String::from_utf8_lossy(&piece));
-        }
-        read
+        let mut follower = self.follow(run, 0).await;
+        follower.until(text).await;
+        follower.read
     }
 
     /// A path as this server sees it, when it has a mount namespace of its own.
