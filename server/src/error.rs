@@ -36,6 +36,22 @@ impl Error {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message) }
     }
 
+    /// 400: `param` asks for something that cannot be done here, and leaving it out of account would change the answer.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: "unsupported_parameter", ..Self::invalid(param, message) }
+    }
+
+    /// The same with the fields of the request that an engine does not know the names of: where its prompt stood, and where
+    /// the schema of its answer did.
+    #[must_use]
+    pub fn located(self, prompt: &str, schema: &str) -> Self {
+        match self.code {
+            "context_length_exceeded" => Self { param: Some(prompt.to_owned()), ..self },
+            INVALID_SCHEMA => Self::invalid(schema, format!("{schema}: {}", self.message)),
+            _ => self,
+        }
+    }
+
     /// 401: the bearer token is missing or wrong.
     pub fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "this server asks for a bearer token")
@@ -89,6 +105,9 @@ impl Error {
     }
 }
 
+/// The code of an error that does not have its field yet.
+const INVALID_SCHEMA: &str = "invalid_schema";
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
@@ -105,6 +124,10 @@ impl From<EngineError> for Error {
             },
             EngineError::InUse(_) | EngineError::KeptElsewhere => Self::conflict(message),
             EngineError::InvalidRequest(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", message),
+            EngineError::UnusableSchema(_) => Self::new(StatusCode::BAD_REQUEST, INVALID_SCHEMA, message),
+            EngineError::UnusableTools(_) => Self::invalid("tools", message),
+            EngineError::ToolsUnsupported => Self::unsupported("tools", message),
+            EngineError::Unsupported(what) => Self::unsupported(what, message),
             EngineError::Interrupted => Self::new(StatusCode::BAD_GATEWAY, "engine_interrupted", message),
             EngineError::Internal(cause) => {
                 tracing::error!(error = format!("{cause:#}"), "the engine failed");

@@ -1,5 +1,6 @@
 //! Every path on one screen, and the layers around them in order.
 
+mod common_errors;
 mod conversations;
 mod health;
 mod jobs;
@@ -27,6 +28,7 @@ use tower_http::{
 use tracing::Instrument;
 use utoipa::OpenApi;
 
+use self::common_errors::CommonErrors;
 use crate::{access, dialect, error::Error, state::AppState};
 
 /// Largest body of a request, in bytes.
@@ -61,20 +63,30 @@ pub fn router(state: AppState) -> Router {
         .route("/api/jobs/{id}", get(jobs::show))
         .route("/api/jobs/{id}/cancel", post(jobs::cancel))
         // Ollama's clients, and the callers of the original system.
-        .route("/api/chat", post(ollama::chat))
+        .route("/api/chat", post(ollama::chat::chat))
+        .route("/api/generate", post(ollama::generate::generate))
+        .route("/api/embed", post(ollama::embed::embed))
+        .route("/api/embeddings", post(ollama::embed::embed_one))
+        .route("/api/tags", get(ollama::models::tags))
+        .route("/api/ps", get(ollama::models::ps))
+        .route("/api/show", post(ollama::models::show))
+        .route("/api/version", get(ollama::models::version))
         .route("/api/pull", post(ollama::pull::pull))
         .route("/api/delete", delete(ollama::pull::delete))
         // OpenAI's clients.
-        .route("/v1/models", get(v1::models))
-        .route("/v1/models/{*id}", get(v1::model))
-        .route("/v1/chat/completions", post(v1::chat_completions));
+        .route("/v1/models", get(v1::models::models))
+        .route("/v1/models/{*id}", get(v1::models::model))
+        .route("/v1/chat/completions", post(v1::chat_completions::chat_completions))
+        .route("/v1/completions", post(v1::completions::completions))
+        .route("/v1/responses", post(v1::responses::responses))
+        .route("/v1/embeddings", post(v1::embeddings::embeddings));
 
     let router = match &state.config.ui_dir {
         // The UI has its own paths, such as /chat/…, so every other path is its page.
         Some(folder) => {
             router.fallback_service(ServeDir::new(folder).fallback(ServeFile::new(folder.join("index.html"))))
         }
-        None => router.fallback(async || Error::not_found("path")),
+        None => router.route("/", get(ollama::models::root)).fallback(async || Error::not_found("path")),
     };
 
     // The last layer is the outermost: a request passes them from the bottom to the top.
@@ -148,6 +160,7 @@ fn known_method(method: &Method) -> &'static str {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Flotilla", description = "LLMs as a service."),
+    modifiers(&CommonErrors),
     paths(
         health::health,
         health::readyz,
@@ -170,12 +183,22 @@ fn known_method(method: &Method) -> &'static str {
         jobs::list,
         jobs::show,
         jobs::cancel,
-        ollama::chat,
+        ollama::chat::chat,
+        ollama::generate::generate,
+        ollama::embed::embed,
+        ollama::embed::embed_one,
+        ollama::models::tags,
+        ollama::models::ps,
+        ollama::models::show,
+        ollama::models::version,
         ollama::pull::pull,
         ollama::pull::delete,
-        v1::models,
-        v1::model,
-        v1::chat_completions,
+        v1::models::models,
+        v1::models::model,
+        v1::chat_completions::chat_completions,
+        v1::completions::completions,
+        v1::responses::responses,
+        v1::embeddings::embeddings,
     ),
     components(schemas(crate::chat::run::RunEvent))
 )]

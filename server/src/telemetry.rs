@@ -207,12 +207,12 @@ impl AnswerWatch {
 
     fn see(&mut self, asked: Instant, delta: &Result<Delta, EngineError>) {
         match delta {
-            Ok(Delta::Text(_)) if !self.has_text => {
+            Ok(Delta::Text(_) | Delta::ToolCall(_)) if !self.has_text => {
                 self.has_text = true;
                 self.waiting.dec();
                 self.time_to_first_token.observe(asked.elapsed().as_secs_f64());
             }
-            Ok(Delta::Text(_)) => {}
+            Ok(Delta::Text(_) | Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
             Ok(Delta::Done(completion)) => {
                 self.outcome = match completion.finish_reason {
                     FinishReason::Cancelled => "cancelled",

@@ -29,7 +29,7 @@ pub use self::{
     stop::stop,
 };
 use self::{journal::JournalWriter, stop::News};
-use super::{Answer, ContextReport, Prompt, Trim, continuation::SoFar, without_nul};
+use super::{Answer, ContextReport, Question, Trim, continuation::SoFar, without_nul};
 use crate::{
     engine::{Completion, Delta, EngineError},
     error::{Error, Result},
@@ -134,7 +134,7 @@ impl Default for Runs {
 
 impl Runs {
     /// Write the answer `message` of `run` in the background, or what follows its past. Its rows are committed already.
-    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, prompt: Prompt, mut past: Past) {
+    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, question: Question, mut past: Past) {
         let live = Arc::new(LiveRun::new(std::mem::take(&mut past.events)));
         if run.stop_requested {
             live.stop.cancel();
@@ -142,7 +142,7 @@ impl Runs {
         self.lock().insert(run.id, live.clone());
         let place = Place { runs: state.runs.clone(), run_id: run.id, live };
         self.tasks.spawn(async move {
-            if let Some(terminal) = write(&state, &place.live, run, message, prompt, past).await {
+            if let Some(terminal) = write(&state, &place.live, run, message, question, past).await {
                 place.live.push(terminal);
             }
         });
@@ -240,7 +240,7 @@ async fn write(
     live: &LiveRun,
     run: Run,
     message: Message,
-    prompt: Prompt,
+    question: Question,
     past: Past,
 ) -> Option<RunEvent> {
     let journal = JournalWriter::spawn(state.store.clone(), run.clone(), live.len() as u64 + 1);
@@ -258,7 +258,7 @@ async fn write(
             News::Lost => End::Lost,
         },
         () = state.runs.hand_over.cancelled() => End::HandedOver,
-        result = generate(state, prompt, past, &mut answer, &mut progress, emit) => match result {
+        result = generate(state, question, past, &mut answer, &mut progress, emit) => match result {
             Ok(()) => End::Outcome(Status::Complete, None),
             Err(error) => failure(error),
         },
@@ -295,7 +295,7 @@ async fn write(
 /// Ask the engine and pass on what it says, until it is done or fails. The answer is left with the caller.
 async fn generate(
     state: &AppState,
-    prompt: Prompt,
+    question: Question,
     past: Past,
     answer: &mut Option<Answer>,
     progress: &mut Progress,
@@ -304,8 +304,8 @@ async fn generate(
     let asked = Instant::now();
     let is_new = past.start.is_none();
     let answer = answer.insert(match past.start {
-        Some((model, context)) => super::resume(state, prompt, model, context, past.so_far),
-        None => super::begin(state, prompt, Trim::Oldest).await?,
+        Some((model, context)) => super::resume(state, question, model, context, past.so_far),
+        None => super::begin(state, question, Trim::Oldest).await?,
     });
     progress.model = Some(answer.model.clone());
     progress.context = Some(answer.context);
@@ -322,6 +322,8 @@ async fn generate(
                 progress.text.push_str(&text);
                 emit(Entry { event: RunEvent::Delta { text }, tokens: piece.tokens });
             }
+            // A run asks for neither.
+            Delta::Logprobs(_) | Delta::ToolCall(_) => {}
             Delta::Done(completion) => {
                 progress.completion = Some(completion);
                 return Ok(());

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Prompt, check_text, resolve_model,
+    Parameters, Question, check_text, resolve_model,
     run::{LEASE, Past},
 };
 use crate::{
-    engine::{PromptMessage, Role, seed_of},
+    engine::{Output, PromptMessage, Role, seed_of},
     error::{Error, Result},
     state::AppState,
     store::{
@@ -176,8 +176,8 @@ async fn start(
         }
         return Err(error.into());
     }
-    let prompt = Prompt { model, messages, parameters: settings.parameters, seed: seed_of(run_id) };
-    state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt, Past::default());
+    let question = question(run_id, model, messages, settings.parameters);
+    state.runs.spawn(state.clone(), run, assistant_message.clone(), question, Past::default());
     Ok(Turn { user_message, assistant_message, run_id })
 }
 
@@ -214,16 +214,26 @@ async fn sent_before(
     }
 }
 
+/// What the run asks. The seed follows from its id, so that whoever takes it over draws what it would have drawn.
+pub(super) fn question(
+    run_id: Uuid,
+    model: Option<String>,
+    messages: Vec<PromptMessage>,
+    parameters: Parameters,
+) -> Question {
+    Question { model, prompt: messages.into(), parameters, output: Output::default(), seed: Some(seed_of(run_id)) }
+}
+
 /// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.
 pub(super) fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
     let system = system_prompt.filter(|prompt| !prompt.trim().is_empty());
-    let system = system.map(|content| PromptMessage { role: Role::System, content });
-    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| PromptMessage {
-        role: match message.role {
+    let system = system.map(|content| PromptMessage::new(Role::System, content));
+    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| {
+        let role = match message.role {
             MessageRole::User => Role::User,
             MessageRole::Assistant => Role::Assistant,
-        },
-        content: message.content.clone(),
+        };
+        PromptMessage::new(role, message.content.clone())
     });
     system.into_iter().chain(spoken).collect()
 }

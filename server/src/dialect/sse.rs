@@ -33,6 +33,11 @@ pub fn event_bytes(id: Option<u64>, data: &str) -> Bytes {
     Bytes::from(event)
 }
 
+/// One event with a name, as the few formats have it that tell their clients twice what an event is.
+pub fn named_event_bytes(name: &str, data: &str) -> Bytes {
+    Bytes::from([format!("event: {name}\n").as_bytes(), &event_bytes(None, data)].concat())
+}
+
 /// The same events, with a comment after every 15 seconds in which there was none.
 pub fn keep_alive(events: impl Stream<Item = Bytes>) -> impl Stream<Item = Bytes> {
     stream! {

@@ -7,3 +7,4 @@ mod ollama;
 mod openai;
 mod scripted;
 mod support;
+mod upstream_forms;

@@ -71,7 +71,7 @@ impl Events {
     /// `None` after the process has died.
     pub async fn next(&mut self) -> Option<Event> {
         let event = self.inbox.recv().await;
-        self.ended = !matches!(event, Some(Event::Text { .. }));
+        self.ended = !matches!(event, Some(Event::Text { .. } | Event::Logprobs { .. } | Event::ToolCall { .. }));
         event
     }
 
@@ -137,7 +137,10 @@ fn request_of(event: &Event) -> &str {
         Event::Loaded { id, .. }
         | Event::Text { id, .. }
         | Event::Done { id, .. }
+        | Event::Logprobs { id, .. }
+        | Event::ToolCall { id, .. }
         | Event::Counted { id, .. }
+        | Event::Embedded { id, .. }
         | Event::Error { id, .. } => id,
     }
 }

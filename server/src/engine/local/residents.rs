@@ -78,6 +78,11 @@ impl Residents {
         self.by_name.get(name).is_some_and(|resident| resident.is_loaded())
     }
 
+    /// When a model that is in memory was used last.
+    pub fn last_used(&self, name: &str) -> Option<Instant> {
+        self.by_name.get(name).filter(|resident| resident.is_loaded()).map(|resident| resident.last_used())
+    }
+
     /// End all processes and start no more. The tokens are cancelled when they are gone.
     pub fn close(&mut self) -> Vec<CancellationToken> {
         self.closed = true;
