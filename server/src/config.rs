@@ -128,6 +128,9 @@ pub struct Config {
     /// Name of the Kubernetes pod that this server runs in.
     #[arg(long, env)]
     pub pod_name: Option<String>,
+
+    #[command(flatten)]
+    pub autoscaling: AutoscalingSettings,
 }
 
 /// Where models are kept and where they come from: what `flotilla serve` and `flotilla pull` have in common.
@@ -168,6 +171,26 @@ pub struct TraceSettings {
     /// Name under which its traces are found; by default `flotilla`.
     #[arg(long, env)]
     pub otel_service_name: Option<String>,
+}
+
+/// What Kubernetes is told to scale by.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct AutoscalingSettings {
+    /// Address on which Kubernetes' API server is answered as `external.metrics.k8s.io`, for a HorizontalPodAutoscaler that
+    /// goes by waiting and running answers, for example `0.0.0.0:8443`.
+    #[arg(long, env)]
+    pub external_metrics_addr: Option<SocketAddr>,
+
+    /// Hosts with ports at which the servers are whose numbers are summed for it, for example `backend-pods:8000`; a name may
+    /// have many addresses. By default this server alone.
+    #[arg(long, env, value_delimiter = ',')]
+    pub external_metrics_servers: Vec<String>,
+
+    /// Write how many answers run here into the annotation `controller.kubernetes.io/pod-deletion-cost` of POD_NAME, so that
+    /// scaling down takes the idlest pod.
+    #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub pod_deletion_cost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

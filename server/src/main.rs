@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use flotilla::{
-    AppState, Config, engine, shutdown,
+    AppState, Config, autoscaling, engine, shutdown,
     telemetry::{self, Traces},
 };
 use tokio::net::TcpListener;
@@ -52,6 +52,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let traces = Traces::start(&config)?;
     let address = config.listen_addr;
     let state = AppState::open(config).await?;
+    let _autoscaling = autoscaling::start(&state).await?;
     let listener = TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
     announce(&listener)?;
     flotilla::serve(listener, state, shutdown::signal()).await;

@@ -151,6 +151,11 @@ impl Metrics {
         self.answers_resumed.get_or_create(&cause.into()).inc();
     }
 
+    /// The answers that are being written now.
+    pub fn answers_in_flight(&self) -> i64 {
+        self.answers_in_flight.get()
+    }
+
     pub fn tell_draining(&self) {
         self.draining.set(1);
     }

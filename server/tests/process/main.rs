@@ -3,7 +3,9 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+mod autoscaling;
 mod canary;
+mod cluster;
 mod collector;
 #[path = "../database/mod.rs"]
 mod database;
