@@ -24,6 +24,7 @@ use crate::{
     },
     error::{Error, Result},
     state::AppState,
+    telemetry::spans::engine_call,
 };
 
 /// A started answer and what the model was told of the conversation.
@@ -146,7 +147,7 @@ async fn fit_and_ask(
         Prompt::Messages(messages) if trim == Trim::Oldest => messages.clone(),
         prompt => {
             let report = ContextReport::untrimmed(prompt.messages());
-            let stream = engine.chat(request.clone()).await?;
+            let stream = engine_call(&request.model, engine.chat(request.clone())).await?;
             return Ok((report, request, stream));
         }
     };
@@ -154,7 +155,7 @@ async fn fit_and_ask(
     let (mut kept, mut report) = context::fit(engine, &request.model, &messages, max_messages, reply_tokens).await?;
     loop {
         request.prompt = kept.clone().into();
-        match engine.chat(request.clone()).await {
+        match engine_call(&request.model, engine.chat(request.clone())).await {
             Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
                 report = context::report(&messages, &kept, max_messages, report.context_length);
             }
