@@ -11,6 +11,7 @@ use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
     header::{CONTENT_TYPE, HOST},
+    http::request,
 };
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -73,22 +74,26 @@ impl Connection {
 
     /// The events of a stream behind the one with the number `last_seen`.
     pub async fn follow(&mut self, path: &str, last_seen: usize) -> anyhow::Result<Response<Incoming>> {
-        let request = Request::get(self.endpoint.path(path))
-            .header(HOST, self.endpoint.address.to_string())
-            .header("last-event-id", last_seen)
-            .body(Full::new(Bytes::new()))?;
-        let response = self.send(request).await?;
-        ensure!(response.status() == StatusCode::OK, "{path} answered {}", response.status());
-        Ok(response)
+        let request = self.get_request(path).header("last-event-id", last_seen);
+        self.read(request).await
     }
 
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> anyhow::Result<T> {
-        let path = self.endpoint.path(path);
-        let request =
-            Request::get(&path).header(HOST, self.endpoint.address.to_string()).body(Full::new(Bytes::new()))?;
+        let request = self.get_request(path);
+        Ok(serde_json::from_slice(&self.read(request).await?.collect().await?.to_bytes())?)
+    }
+
+    fn get_request(&self, path: &str) -> request::Builder {
+        Request::get(self.endpoint.path(path)).header(HOST, self.endpoint.address.to_string())
+    }
+
+    /// Sends a request without a body, which has to be answered with 200.
+    async fn read(&mut self, request: request::Builder) -> anyhow::Result<Response<Incoming>> {
+        let request = request.body(Full::default())?;
+        let path = request.uri().clone();
         let response = self.send(request).await?;
         ensure!(response.status() == StatusCode::OK, "{path} answered {}", response.status());
-        Ok(serde_json::from_slice(&response.collect().await?.to_bytes())?)
+        Ok(response)
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {

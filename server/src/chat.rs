@@ -26,6 +26,7 @@ use crate::{
     },
     error::{Error, Result},
     state::AppState,
+    telemetry::spans::engine_call,
 };
 
 /// A started answer and what the model was told of the conversation.
@@ -176,7 +177,7 @@ async fn fit_and_ask(
         Prompt::Messages(messages) if trim == Trim::Oldest => messages.clone(),
         prompt => {
             let report = ContextReport::untrimmed(prompt.messages());
-            let stream = engine.chat(request.clone()).await?;
+            let stream = engine_call(&request.model, engine.chat(request.clone())).await?;
             return Ok((report, request, stream));
         }
     };
@@ -184,7 +185,7 @@ async fn fit_and_ask(
     let (mut kept, mut report) = context::fit(engine, &request.model, &messages, max_messages, reply_tokens).await?;
     loop {
         request.prompt = kept.clone().into();
-        match engine.chat(request.clone()).await {
+        match engine_call(&request.model, engine.chat(request.clone())).await {
             Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
                 report = context::report(&messages, &kept, max_messages, report.context_length);
             }
@@ -274,7 +275,7 @@ pub fn check_text(param: &str, text: &str) -> Result<()> {
 const NUL: char = '\0';
 
 /// What a model says can be kept on every database.
-fn without_nul(mut text: String) -> String {
+pub(crate) fn without_nul(mut text: String) -> String {
     text.retain(|c| c != NUL);
     text
 }

@@ -144,6 +144,16 @@ pub struct Config {
     /// How log lines look.
     #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    pub traces: TraceSettings,
+
+    /// Name of the Kubernetes pod that this server runs in.
+    #[arg(long, env)]
+    pub pod_name: Option<String>,
+
+    #[command(flatten)]
+    pub autoscaling: AutoscalingSettings,
 }
 
 /// Where models are kept and where they come from: what `flotilla serve` and `flotilla pull` have in common.
@@ -165,6 +175,45 @@ pub struct ModelSettings {
     /// Where models whose name begins with `hf.co/` are pulled from.
     #[arg(long, env, default_value = "https://huggingface.co")]
     pub hugging_face_url: String,
+}
+
+/// Where traces go, under OpenTelemetry's own names. Its library reads the rest of them, such as OTEL_TRACES_SAMPLER, from
+/// the environment itself: <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct TraceSettings {
+    /// Collector that traces are sent to, over OTLP as http/protobuf, for example `http://127.0.0.1:4318`; without it there
+    /// are none. OpenTelemetry's other variables, such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_TRACES_SAMPLER, work too.
+    #[arg(long, env)]
+    otel_exporter_otlp_endpoint: Option<String>,
+
+    /// The same with its path, where that is not `/v1/traces`.
+    #[arg(long, env)]
+    otel_exporter_otlp_traces_endpoint: Option<String>,
+
+    /// Name under which its traces are found; by default `flotilla`.
+    #[arg(long, env)]
+    pub otel_service_name: Option<String>,
+}
+
+/// What Kubernetes is told to scale by.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct AutoscalingSettings {
+    /// Address on which Kubernetes' API server is answered as `external.metrics.k8s.io`, for a HorizontalPodAutoscaler that
+    /// goes by waiting and running answers, for example `0.0.0.0:8443`.
+    #[arg(long, env)]
+    pub external_metrics_addr: Option<SocketAddr>,
+
+    /// Hosts with ports at which the servers are whose numbers are summed for it, for example `backend-pods:8000`; a name may
+    /// have many addresses. By default this server alone.
+    #[arg(long, env, value_delimiter = ',')]
+    pub external_metrics_servers: Vec<String>,
+
+    /// Write how many answers run here into the annotation `controller.kubernetes.io/pod-deletion-cost` of POD_NAME, so that
+    /// scaling down takes the idlest pod.
+    #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub pod_deletion_cost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -264,6 +313,17 @@ impl ModelSettings {
             Some(folder) => Ok(folder.clone()),
             None => Ok(self.data_dir()?.join("models")),
         }
+    }
+}
+
+impl TraceSettings {
+    /// The URL that spans are posted to; `None` while traces are off. A variable without a value counts as not set.
+    pub fn endpoint(&self) -> Option<String> {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        given(&self.otel_exporter_otlp_traces_endpoint).or_else(|| {
+            let collector = given(&self.otel_exporter_otlp_endpoint)?;
+            Some(format!("{}/v1/traces", collector.trim_end_matches('/')))
+        })
     }
 }
 

@@ -270,6 +270,28 @@ pub enum EngineError {
     Internal(#[source] anyhow::Error),
 }
 
+impl EngineError {
+    /// A word for logs and traces. The message itself may quote the prompt: an engine in front of which we run chose it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Busy(_) => "busy",
+            Self::Timeout => "timeout",
+            Self::UnknownModel(_) => "unknown_model",
+            Self::ContextLengthExceeded => "context_length_exceeded",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InUse(_) => "in_use",
+            Self::KeptElsewhere => "kept_elsewhere",
+            Self::UnusableSchema(_) => "unusable_schema",
+            Self::UnusableTools(_) => "unusable_tools",
+            Self::ToolsUnsupported => "tools_unsupported",
+            Self::Unsupported(_) => "unsupported",
+            Self::Interrupted => "interrupted",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
 /// An id for a call that an engine has given none.
 pub(crate) fn new_call_id() -> String {
     format!("call_{}", Uuid::new_v4().simple())

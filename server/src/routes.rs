@@ -29,7 +29,7 @@ use tracing::Instrument;
 use utoipa::OpenApi;
 
 use self::common_errors::CommonErrors;
-use crate::{access, dialect, error::Error, state::AppState};
+use crate::{access, dialect, error::Error, state::AppState, telemetry::spans::Span};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -101,7 +101,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::new())
         // What went wrong below is written in the shape that the path's clients read.
         .layer(middleware::from_fn(dialect::render_errors))
-        // Counted and logged with the status that the client sees.
+        // Counted, logged and traced with the status that the client sees.
         .layer(middleware::from_fn_with_state(state.clone(), observe))
         // A page that embeds or sniffs our answers gets nowhere.
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -123,23 +123,26 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
-/// One log line and one count for each request, without its body. Probes ask every few seconds, so their lines are for
-/// debugging only.
+/// One log line, one span and one count for each request, without its body. Probes ask every few seconds, so their lines
+/// are for debugging only, and they have no span.
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let is_probe = ["/health", "/readyz", "/metrics"].contains(&route.as_str());
     let started = std::time::Instant::now();
-    let span = tracing::info_span!("request", request_id, method, route);
-    let response = next.run(request).instrument(span.clone()).await;
+    let trace = if is_probe { Span::none() } else { Span::of_request(request.headers(), method, &route) };
+    let trace_id = trace.trace_id().map(tracing::field::display);
+    let span = tracing::info_span!("request", request_id, method, route, trace_id);
+    let response = trace.scope(next.run(request)).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(|| match route.as_str() {
-        "/health" | "/readyz" | "/metrics" => tracing::debug!(status, milliseconds, "answered"),
-        _ => tracing::info!(status, milliseconds, "answered"),
+    span.in_scope(|| match is_probe {
+        true => tracing::debug!(status, milliseconds, "answered"),
+        false => tracing::info!(status, milliseconds, "answered"),
     });
     state.metrics.count_request(method, &route, status);
-    response
+    trace.until_sent(response)
 }
 
 /// A client may make methods up, and each would be a series of the metrics for ever.

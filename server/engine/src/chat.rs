@@ -106,8 +106,11 @@ impl Chat {
     ) -> Option<FinishReason> {
         self.first_token.get_or_insert_with(Instant::now);
         self.unnamed.push(token.0);
+        let vocab = model.vocab();
+        // The token that ends the turn is no part of the text.
+        let logprob = logprob.filter(|_| !vocab.is_eog(token));
         events.extend(logprob.map(|token| Event::Logprobs { id: self.id.clone(), tokens: vec![token] }));
-        let (said, ended) = self.text.push(token, &model.vocab());
+        let (said, ended) = self.text.push(token, &vocab);
         self.push(said, events);
         if ended.is_none() {
             self.pending.push(token);

@@ -47,7 +47,8 @@ mod tests {
         let logits = [1.0, -2.0, 3.5, 100.0, 99.5];
         let normaliser = log_sum_exp(&logits);
         let sum: f32 = logits.iter().map(|logit| (logit - normaliser).exp()).sum();
-        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+        // An f32 near 100 is exact to about 1e-5.
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub use self::output::{Function, Output, Schema, TokenLogprob, ToolCall, ToolCho
 /// What the server asks for. `id` is chosen by the server and names the request in every event that answers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a command is read, carried out and dropped; there is never a heap of them"
+)]
 pub enum Command {
     /// Load a GGUF file. Answered by `loaded` or `error`.
     Load {

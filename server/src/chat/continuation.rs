@@ -21,7 +21,7 @@ use crate::{
         Usage, with_timeouts,
     },
     state::AppState,
-    telemetry::Cause,
+    telemetry::{Cause, spans::engine_call},
 };
 
 /// What is known of an answer that broke off.
@@ -159,7 +159,8 @@ impl Continuation {
             }
         }
         let limit = self.time_left();
-        let answer = timeout(limit, self.state.engine.chat(request)).await.map_err(|_| EngineError::Timeout)??;
+        let asking = engine_call(&self.request.model, self.state.engine.chat(request));
+        let answer = timeout(limit, asking).await.map_err(|_| EngineError::Timeout)??;
         self.tries += 1;
         Ok(with_timeouts(answer, limit, self.state.config.token_timeout()))
     }
@@ -178,12 +179,16 @@ impl Continuation {
         if !is_worth_it || self.time_left() < pause || self.state.shutdown.is_over() {
             // Why the rest could not be had is for the log: to the reader the answer broke off.
             if is_going_on && !matches!(error, EngineError::Interrupted) {
-                tracing::warn!(model = self.request.model, %error, "an answer that broke off cannot be continued");
+                tracing::warn!(
+                    model = self.request.model,
+                    error = error.kind(),
+                    "an answer that broke off cannot be continued"
+                );
                 return Err(EngineError::Interrupted);
             }
             return Err(error);
         }
-        tracing::info!(model = self.request.model, %error, "an answer broke off and is continued");
+        tracing::info!(model = self.request.model, error = error.kind(), "an answer broke off and is continued");
         if let Some(broken) = &mut self.broken {
             broken.pause = (pause * 2).min(LONGEST_PAUSE);
         }

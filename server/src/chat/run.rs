@@ -41,6 +41,7 @@ use crate::{
         message::{Details, MessageError, Status},
         run::Outcome,
     },
+    telemetry::spans::Span,
 };
 
 /// What happens in a run, in order. Numbered from 1; the number is the SSE event's id.
@@ -147,11 +148,15 @@ impl Runs {
         }
         self.lock().insert(run.id, live.clone());
         let place = Place { runs: state.runs.clone(), run_id: run.id, live };
-        self.tasks.spawn(async move {
+        let span = Span::of_run(run.id, run.conversation_id);
+        self.tasks.spawn(span.clone().scope(async move {
             if let Some(terminal) = write(&state, &place.live, run, message, queued, past).await {
+                if matches!(terminal, RunEvent::Failed { .. }) {
+                    span.fail("answer_failed");
+                }
                 place.live.push(terminal);
             }
-        });
+        }));
     }
 
     /// Ask a run to stop. `false` when this server does not write it.

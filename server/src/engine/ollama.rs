@@ -159,8 +159,9 @@ fn parse(line: &[u8]) -> Result<wire::Chunk, EngineError> {
     })?;
     match chunk.error {
         Some(message) if is_context_overflow(&message) => Err(EngineError::ContextLengthExceeded),
-        Some(message) => {
-            tracing::warn!(message, "Ollama failed in the middle of an answer");
+        Some(_) => {
+            // Without its message, which may quote the prompt. Its own log has it.
+            tracing::warn!("Ollama failed in the middle of an answer");
             Err(EngineError::Interrupted)
         }
         None => Ok(chunk),
@@ -216,7 +217,7 @@ async fn refusal(response: Response, model: &str) -> EngineError {
     let status = response.status();
     let body = error_body(response).await;
     let message = serde_json::from_slice::<wire::Refusal>(&body).map(|refusal| refusal.error).unwrap_or_default();
-    tracing::warn!(%status, message, "Ollama refused a request");
+    tracing::warn!(%status, "Ollama refused a request");
     match status {
         _ if is_context_overflow(&message) => EngineError::ContextLengthExceeded,
         StatusCode::BAD_REQUEST if message.contains("does not support tools") => EngineError::ToolsUnsupported,

@@ -195,7 +195,7 @@ fn parse(data: &[u8]) -> Result<wire::Chunk, EngineError> {
         return Ok(chunk);
     };
     let failure = Failure::from_error(error);
-    tracing::warn!(message = failure.message, "the engine failed in the middle of an answer");
+    tracing::warn!("the engine failed in the middle of an answer");
     Err(if failure.is_context_overflow { EngineError::ContextLengthExceeded } else { EngineError::Interrupted })
 }
 
@@ -203,7 +203,8 @@ fn parse(data: &[u8]) -> Result<wire::Chunk, EngineError> {
 async fn refusal(response: Response, model: &str) -> EngineError {
     let status = response.status();
     let failure = Failure::from_body(&error_body(response).await);
-    tracing::warn!(%status, message = failure.as_ref().map(|failure| &failure.message), "the engine refused a request");
+    // Without its message, which may quote the prompt. Its own log has it.
+    tracing::warn!(%status, "the engine refused a request");
     let unavailable = |message: &str| EngineError::Unavailable(message.to_owned());
     match (status, failure) {
         (_, Some(failure)) if failure.is_context_overflow => EngineError::ContextLengthExceeded,

@@ -18,7 +18,7 @@ use super::{
     ChatRequest, ChatStream, Completion, Delta, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, EngineKind,
     FinishReason, Model, Piece, Prompt, PromptMessage, PromptSize, Timings, TokenLogprob, ToolCall, Usage,
 };
-use crate::config::Config;
+use crate::{chat::without_nul, config::Config};
 
 /// Recites the same steps in every answer. A text counts as one token, and its number is that of its step.
 pub struct Scripted {
@@ -106,11 +106,11 @@ impl Scripted {
     /// Where an answer goes on. Like the tokens of another model, those of another script are refused.
     fn step_behind(&self, so_far: &Piece) -> Result<usize, EngineError> {
         let said = so_far.tokens.iter().map(|&token| match self.steps.get(usize::try_from(token).ok()?)? {
-            Step::Text(text) => Some(text.replace('\0', "")),
+            Step::Text(text) => Some(without_nul(text.clone())),
             Step::Call(_) | Step::Wait(_) | Step::Fail(_) => None,
         });
         match said.collect::<Option<String>>() {
-            Some(said) if said == so_far.text.replace('\0', "") => {
+            Some(said) if said == without_nul(so_far.text.clone()) => {
                 Ok(so_far.tokens.last().map_or(0, |&last| last as usize + 1))
             }
             _ => Err(EngineError::InvalidRequest("the answer so far is of another script".to_owned())),
@@ -183,7 +183,7 @@ impl Engine for Scripted {
         };
         let counts: Vec<u32> = request.texts.iter().map(count).collect();
         *self.last_embedding.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
-        let vector = |words: &u32| if words % 2 == 0 { vec![0.6, 0.8] } else { vec![0.8, -0.6] };
+        let vector = |words: &u32| if words.is_multiple_of(2) { vec![0.6, 0.8] } else { vec![0.8, -0.6] };
         Ok(Embeddings { vectors: counts.iter().map(vector).collect(), tokens: counts.iter().sum() })
     }
 }

@@ -1,8 +1,12 @@
-//! The real program as a process: killed, drained, starved of disk, talked to badly, and read in its log.
+//! The real program as a process: killed, drained, starved of disk, talked to badly, and read in its log and traces.
 
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+mod autoscaling;
+mod canary;
+mod cluster;
+mod collector;
 #[path = "../database/mod.rs"]
 mod database;
 mod disk_full;
@@ -17,3 +21,4 @@ mod registry;
 mod shutdown;
 mod support;
 mod takeover;
+mod traces;

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use tokio::{sync::oneshot, time::sleep};
 
 use super::{Admission, Position, Refusal, Slot};
+use crate::telemetry::spans::Span;
 
 /// A place in line. Dropping it is leaving.
 pub struct Place {
@@ -28,7 +29,15 @@ impl Drop for Seat {
 
 impl Place {
     /// Wait for the slot. `tell` hears where the request stands in line meanwhile, as often as [`Position::changes`] says.
-    pub async fn slot(self, mut tell: impl FnMut(u32)) -> Result<Slot, Refusal> {
+    ///
+    /// # Errors
+    /// When it was not its turn in time.
+    pub async fn slot(self, tell: impl FnMut(u32)) -> Result<Slot, Refusal> {
+        let span = Span::of_queue();
+        span.scope(self.wait(tell)).await.inspect_err(|_| span.fail("queue_timeout"))
+    }
+
+    async fn wait(self, mut tell: impl FnMut(u32)) -> Result<Slot, Refusal> {
         let Self { mut slot, position, timeout, seat } = self;
         let mut positions = pin!(position.changes());
         let mut timed_out = pin!(async {

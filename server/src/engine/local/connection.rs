@@ -171,8 +171,8 @@ async fn read_events(stdout: impl AsyncRead + Unpin, inboxes: Arc<Inboxes>) {
     while stdout.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
         match serde_json::from_slice(&line) {
             Ok(event) => inboxes.deliver(event),
-            // Its text stays out of the log: it may be a part of an answer.
-            Err(error) => tracing::warn!(%error, "the engine wrote a line that is no event"),
+            // Its text stays out of the log: it may be a part of an answer, and the error itself may quote it.
+            Err(error) => tracing::warn!(error = ?error.classify(), "the engine wrote a line that is no event"),
         }
         line.clear();
     }

@@ -154,7 +154,8 @@ describe("responses", () => {
 
   test("the client's own stream reader gives the response", async () => {
     const stream = client.responses.stream({ model: STARTER, input: "Say hello.", temperature: 0, max_output_tokens: 200 });
-    assert((await stream.finalResponse()).output_text);
+    const [message] = (await stream.finalResponse()).output;
+    assert(message.content[0].text);
   });
 
   test("an answer follows its schema", async () => {
