@@ -275,7 +275,6 @@ impl EngineError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unavailable",
-            Self::Busy(_) => "busy",
             Self::Timeout => "timeout",
             Self::UnknownModel(_) => "unknown_model",
             Self::ContextLengthExceeded => "context_length_exceeded",
