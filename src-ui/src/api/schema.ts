@@ -3999,6 +3999,15 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
+            /** @description the models are kept elsewhere */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
             /** @description the body is too large */
             413: {
                 headers: {
