@@ -24,5 +24,6 @@ part eslint in_ui lint
 part 'schema.ts is current' typescript_schema
 part 'Kubernetes manifests' scripts/manifests.sh
 part cargo-deny licences
-part clippy cargo clippy --locked --workspace --all-targets -- -D warnings
+# The last three need a cluster to run, and are in no other list.
+part clippy cargo clippy --locked --workspace --all-targets --test cluster-deploy --test cluster-live --test cluster-window -- -D warnings
 part 'types in the tree are current' cargo test --locked --workspace in_the_tree

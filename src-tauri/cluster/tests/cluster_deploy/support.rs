@@ -131,7 +131,7 @@ pub async fn create_namespace(site: &Site) {
 pub async fn namespace_is_gone(site: &Site) {
     let namespaces: Api<Namespace> = Api::all(site.cluster.client.clone());
     if let Some(namespace) = namespaces.get_opt(&site.cluster.namespace).await.unwrap() {
-        let uid = namespace.uid().unwrap();
+        let uid = namespace.metadata.uid.unwrap();
         let gone = await_condition(namespaces, &site.cluster.namespace, conditions::is_deleted(&uid));
         tokio::time::timeout(PATIENCE, gone).await.unwrap().unwrap();
     }
