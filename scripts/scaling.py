@@ -85,6 +85,8 @@ def main():
     url = sys.argv[1]
     spec = autoscaler()["spec"]
     pods = Pods()
+    wait_for(spec["minReplicas"], pods)
+    pods.taken.clear()
     light = Streams(url, LIGHT[spec["metrics"][0]["type"]])
     heavy = Streams(url, HEAVY)
     out = wait_for(spec["maxReplicas"], pods)

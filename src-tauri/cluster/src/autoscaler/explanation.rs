@@ -18,6 +18,10 @@ const DEFAULT_DOWN_WINDOW: i32 = 300;
 pub(super) fn explain(autoscaler: &Autoscaler, behavior: Option<&HorizontalPodAutoscalerBehavior>) -> Vec<String> {
     let up = behavior.and_then(|behavior| behavior.scale_up.as_ref());
     let down = behavior.and_then(|behavior| behavior.scale_down.as_ref());
+    // It writes both at its first look.
+    if autoscaler.conditions.is_empty() && autoscaler.desired == 0 {
+        return Vec::new();
+    }
     if let Some(sentence) = inactive(autoscaler) {
         return vec![sentence];
     }
@@ -320,6 +324,11 @@ mod tests {
                 "Without a reading it keeps 2 replicas.",
             ]
         );
+    }
+
+    #[test]
+    fn before_its_first_look_there_is_nothing_to_explain() {
+        assert!(explained(object(0, 0, None)).is_empty());
     }
 
     #[test]

@@ -27,7 +27,7 @@ export function WhyReplicas({ autoscaler }: { autoscaler: Autoscaler }) {
       <Card className="p-4 text-sm">
         <p className="flex flex-wrap items-baseline gap-x-2">
           <span className="text-2xl font-semibold tracking-tight tabular">
-            {current}
+            {explanation.length > 0 ? current : '–'}
             {desired !== current && <span className="text-accent"> → {desired}</span>}
           </span>
           <span className="text-muted">
