@@ -13,7 +13,7 @@ pub mod run;
 mod schema;
 pub mod turn;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ use crate::{
     },
     error::{Error, Result},
     state::AppState,
-    telemetry::spans::engine_call,
+    telemetry::spans::{embeddings_call, engine_call},
 };
 
 /// A started answer and what the model was told of the conversation.
@@ -73,11 +73,14 @@ impl Question {
 
     /// Tokens that the answer will take, about.
     fn cost(&self) -> u32 {
-        let bytes = match &self.prompt {
+        let told: usize = match &self.prompt {
             Prompt::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
             Prompt::Text(text) => text.len(),
         };
-        admission::estimate(bytes, self.parameters.max_tokens)
+        let functions = self.output.tools.iter().flat_map(|tools| &tools.functions);
+        let described: usize =
+            functions.filter_map(|function| Some(function.parameters.as_ref()?.to_string().len())).sum();
+        admission::estimate(told + described, self.parameters.max_tokens)
     }
 
     /// The request to the engine of `model`.
@@ -94,15 +97,16 @@ pub struct Queued {
     pub place: Place,
 }
 
+/// In bytes. A model's name is a label in metrics and traces, whoever has made it up.
+const MAX_MODEL_NAME: usize = 256;
+
 /// How often a request is made to an engine that dies of it, or beside it, before it has said a word.
 const TRIES: u32 = 3;
 
 /// Start an answer when it is the turn of `call`. Dropping its stream cancels it, and dropping this leaves the line. No part of
 /// the answer has been waited for yet.
 pub async fn answer(state: &AppState, call: &Call, question: Question, trim: Trim) -> Result<Answer> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
+    refuse_while_draining(state)?;
     let asked = Instant::now();
     let model = model_or_default(state, question.model.clone()).await?;
     let slot = call.slot(&state.admission, &model, question.cost()).await?;
@@ -118,6 +122,16 @@ async fn answer_in_turn(state: &AppState, queued: Queued, trim: Trim, tell: impl
     begin(state, question.into_request(model), slot, asked, trim).await
 }
 
+/// # Errors
+/// 503 from the moment at which the server is on its way out.
+fn refuse_while_draining(state: &AppState) -> Result<()> {
+    if state.shutdown.is_draining() {
+        state.metrics.queue.count_refusal("draining");
+        return Err(Error::draining());
+    }
+    Ok(())
+}
+
 async fn begin(state: &AppState, request: ChatRequest, slot: Slot, asked: Instant, trim: Trim) -> Result<Answer> {
     let begun = Instant::now();
     let limit = state.config.first_token_timeout();
@@ -126,10 +140,19 @@ async fn begin(state: &AppState, request: ChatRequest, slot: Slot, asked: Instan
         Err(_) => return Err(EngineError::Timeout.into()),
     };
     let first = limit.saturating_sub(begun.elapsed());
-    let stream = with_timeouts(stream, first, state.config.token_timeout());
+    let stream = with_timeouts(stream, first, between_pieces(state, &request));
     let (model, cancel) = (request.model.clone(), request.cancel.clone());
     let stream = slot.hold(continuation::unbroken(state.clone(), request, stream));
     Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
+}
+
+/// How long an engine may say nothing in the middle of the answer. A call of a function comes whole: while one is written nothing
+/// else does.
+fn between_pieces(state: &AppState, request: &ChatRequest) -> Duration {
+    match request.output.tools {
+        Some(_) => state.config.first_token_timeout(),
+        None => state.config.token_timeout(),
+    }
 }
 
 /// Go on with an answer that another server has begun: `context` says which part of the messages its model was told.
@@ -202,16 +225,17 @@ pub async fn embed(
     texts: Vec<EmbedText>,
     truncate: bool,
 ) -> Result<(String, Embeddings)> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
+    refuse_while_draining(state)?;
     let model = model_or_default(state, model).await?;
     let _slot = call.slot(&state.admission, &model, cost(&texts)).await?;
     let request = EmbedRequest { model: model.clone(), texts, truncate };
-    match tokio::time::timeout(state.config.first_token_timeout(), state.engine.embed(request)).await {
-        Ok(embeddings) => Ok((model, embeddings?)),
-        Err(_) => Err(EngineError::Timeout.into()),
-    }
+    let making = embeddings_call(&model, state.engine.embed(request));
+    let Ok(made) = tokio::time::timeout(state.config.first_token_timeout(), making).await else {
+        return Err(EngineError::Timeout.into());
+    };
+    let embeddings = made?;
+    state.metrics.count_embedded(&model, embeddings.tokens);
+    Ok((model, embeddings))
 }
 
 fn cost(texts: &[EmbedText]) -> u32 {
@@ -225,6 +249,9 @@ fn cost(texts: &[EmbedText]) -> u32 {
 /// The model that a request names, or the default one.
 pub async fn model_or_default(state: &AppState, model: Option<String>) -> Result<String> {
     match model {
+        Some(model) if model.len() > MAX_MODEL_NAME => {
+            Err(Error::invalid("model", format!("model must be at most {MAX_MODEL_NAME} bytes")))
+        }
         Some(model) => Ok(model),
         None => Ok(default_model(state).await?.id),
     }

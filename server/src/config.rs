@@ -78,7 +78,7 @@ pub struct Config {
 
     /// Requests that may wait in line while all slots are busy; one more is refused with 503. A caller may have as many in it
     /// as there are places left; one more is refused with 429.
-    #[arg(long, env, default_value_t = 128, value_parser = clap::value_parser!(u32).range(..=4096))]
+    #[arg(long, env, default_value_t = 128, value_parser = clap::value_parser!(u32).range(..=512))]
     pub max_queue: u32,
 
     /// Seconds that a request may wait in line before it is refused with 503.
@@ -87,10 +87,11 @@ pub struct Config {
 
     /// Requests of one caller, which is an address, that may wait or be answered at once; one more is refused with 429. By
     /// default only what is left of the line limits them.
-    #[arg(long, env)]
-    pub max_per_caller: Option<usize>,
+    #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_per_caller: Option<u32>,
 
-    /// Networks of the proxies in front, for example `10.42.0.0/16`: their X-Forwarded-For says which address calls.
+    /// Networks of the proxies in front, for example `10.42.0.0/16`: their X-Forwarded-For says which address calls. Whoever else
+    /// is in such a network can claim to be anybody.
     #[arg(long, env, value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -135,6 +136,10 @@ pub struct Config {
     /// Seconds in which a new connection must have sent the headers of its first request.
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
+
+    /// Seconds that a client may leave unread what it is sent before its connection ends; its answer gives its slot back then.
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    send_timeout: u64,
 
     /// Seconds between SIGTERM, from which `/readyz` says no, and the refusal of new requests: the time that a load
     /// balancer takes to look. 0 where it is told in another way, as in Kubernetes.
@@ -289,6 +294,10 @@ impl Config {
 
     pub fn token_timeout(&self) -> Duration {
         Duration::from_secs(self.token_timeout)
+    }
+
+    pub fn send_timeout(&self) -> Duration {
+        Duration::from_secs(self.send_timeout)
     }
 
     pub fn header_timeout(&self) -> Duration {

@@ -142,8 +142,7 @@ impl From<EngineError> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = match refusal {
-            Refusal::QueueFull(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
-            Refusal::Timeout(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
+            Refusal::QueueFull(_) | Refusal::Timeout(_) => (StatusCode::SERVICE_UNAVAILABLE, refusal.cause()),
             Refusal::CallerLimit(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
         };
         Self { retry_after: Some(seconds_to_spread_retries()), ..Self::new(status, code, refusal.to_string()) }

@@ -51,7 +51,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
             },
             () = &mut stop => break,
         };
-        let Some(stream) = without_delay(stream) else { continue };
+        let Some(stream) = prepared(stream, state.config.send_timeout()) else { continue };
         let asked = Arc::new(Notify::new());
         let has_asked = asked.clone();
         let service = router.clone().map_request(move |mut request: Request<Incoming>| {
@@ -92,7 +92,14 @@ async fn silence(asked: &Notify, limit: Duration) {
     }
 }
 
-fn without_delay(stream: TcpStream) -> Option<TcpStream> {
-    // Fails only when the client is gone already.
-    stream.set_nodelay(true).ok().map(|()| stream)
+/// `None` when the client is gone already, which is the only way in which this fails.
+fn prepared(stream: TcpStream, send_timeout: Duration) -> Option<TcpStream> {
+    stream.set_nodelay(true).ok()?;
+    // A client that reads nothing would hold its answer's slot for ever, because nobody asks hyper's body for more. Linux ends
+    // a connection whose data nobody takes for so long, with a window of zero too (tcp(7), TCP_USER_TIMEOUT).
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(send_timeout)).ok()?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = send_timeout;
+    Some(stream)
 }

@@ -6,7 +6,11 @@ mod queue;
 pub mod spans;
 mod traces;
 
-use std::{sync::atomic::AtomicU64, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    time::Instant,
+};
 
 use futures::StreamExt;
 use prometheus_client::{
@@ -18,9 +22,14 @@ use prometheus_client::{
 pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
 use crate::engine::{ChatStream, Delta, EngineError, FinishReason};
 
+/// Models that are told apart in metrics.
+const MAX_MODELS: usize = 64;
+
 /// Every series of `GET /metrics`.
 pub struct Metrics {
     registry: Registry,
+    /// The names that are labels.
+    models: Mutex<HashSet<String>>,
     pub queue: QueueSeries,
     requests: Family<RequestLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
@@ -116,6 +125,7 @@ impl Default for Metrics {
         registry.register_with_unit("answer", help, Unit::Seconds, answer_seconds.clone());
         Self {
             registry,
+            models: Mutex::default(),
             queue,
             requests,
             answers,
@@ -150,9 +160,20 @@ impl Metrics {
         self.answers_resumed.get_or_create(&cause.into()).inc();
     }
 
-    /// The answers that are being written now.
-    pub fn answers_in_flight(&self) -> i64 {
-        self.answers_in_flight.get()
+    /// Texts of so many tokens were made into vectors.
+    pub fn count_embedded(&self, model: &str, tokens: u32) {
+        let labels = TokenLabels { model: self.label_of(model), kind: "prompt" };
+        self.tokens.get_or_create(&labels).inc_by(u64::from(tokens));
+    }
+
+    /// Some engines answer to any name, and each would be series of its own for ever.
+    fn label_of(&self, model: &str) -> String {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if models.contains(model) || models.len() < MAX_MODELS && models.insert(model.to_owned()) {
+            model.to_owned()
+        } else {
+            "other".to_owned()
+        }
     }
 
     pub fn tell_draining(&self) {
@@ -195,7 +216,7 @@ impl AnswerWatch {
         metrics.answers_waiting.inc();
         let now = Instant::now();
         let watch = Self {
-            model: model.to_owned(),
+            model: metrics.label_of(model),
             outcome: "cancelled",
             started: now,
             has_text: false,

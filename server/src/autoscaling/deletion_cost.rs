@@ -26,7 +26,7 @@ pub async fn follow(pods: Api<Pod>, pod: String, metrics: Arc<Metrics>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let answers = metrics.answers_in_flight();
+        let answers = metrics.queue.load();
         if told == Some(answers) {
             continue;
         }

@@ -42,6 +42,8 @@ pub struct Admission {
 
 struct Limits {
     slots: usize,
+    /// Whether each model has slots of its own. A server that we are in front of has them for all, whatever they are called.
+    per_model: bool,
     max_queue: usize,
     max_per_caller: usize,
     timeout: Duration,
@@ -58,6 +60,17 @@ pub enum Refusal {
     CallerLimit(usize),
     #[error("the server is busy, and it was not this request's turn within {} s; try again in a moment", .0.as_secs())]
     Timeout(Duration),
+}
+
+impl Refusal {
+    /// A word for it.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::QueueFull(_) => "queue_full",
+            Self::CallerLimit(_) => "caller_limit",
+            Self::Timeout(_) => "queue_timeout",
+        }
+    }
 }
 
 /// What changes with each request.
@@ -82,8 +95,9 @@ impl Admission {
     pub fn new(config: &Config, series: QueueSeries) -> Self {
         let limits = Limits {
             slots: config.slots_per_replica(),
+            per_model: config.runs_models(),
             max_queue: config.max_queue as usize,
-            max_per_caller: config.max_per_caller.unwrap_or(usize::MAX),
+            max_per_caller: config.max_per_caller.map_or(usize::MAX, |limit| limit as usize),
             timeout: config.queue_timeout(),
         };
         series.set_slots(limits.slots);
@@ -92,15 +106,20 @@ impl Admission {
 
     /// A place in line for an answer of `model` that will take about `cost` tokens.
     pub fn join(self: &Arc<Self>, call: &Call, model: &str, cost: u32) -> Result<Place, Refusal> {
-        let (line, model) = (self.lock(), full_name(model));
-        self.check(&line, call.caller, &model).inspect_err(|refusal| self.series.count_refusal(*refusal))?;
+        let (line, model) = (self.lock(), self.slots_of(model));
+        self.check(&line, call.caller, &model).inspect_err(|refusal| self.series.count_refusal(refusal.cause()))?;
         let timeout = Some(self.limits.timeout);
         Ok(self.enter(line, Some(call.caller), call.position.clone(), model, cost, timeout))
     }
 
     /// A place for an answer that another server has begun. It is never refused, and goes before those that are new.
     pub fn rejoin(self: &Arc<Self>, model: &str) -> Place {
-        self.enter(self.lock(), None, Position::default(), full_name(model), 0, None)
+        self.enter(self.lock(), None, Position::default(), self.slots_of(model), 0, None)
+    }
+
+    /// The name under which the slots of `model` are counted.
+    fn slots_of(&self, model: &str) -> String {
+        if self.limits.per_model { full_name(model) } else { String::new() }
     }
 
     fn check(&self, line: &Line, caller: Caller, model: &str) -> Result<(), Refusal> {

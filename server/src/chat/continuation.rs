@@ -14,7 +14,7 @@ use async_stream::stream;
 use futures::{StreamExt, stream};
 use tokio::time::{sleep, timeout};
 
-use super::TRIES;
+use super::{TRIES, between_pieces};
 use crate::{
     engine::{
         ChatRequest, ChatStream, Completion, Delta, EngineError, FinishReason, Piece, Timings, TokenLogprob, ToolCall,
@@ -32,6 +32,9 @@ pub struct SoFar {
     pub pieces: u32,
 }
 
+/// Pieces that an attempt has to bring so that its death does not count against the next one. An engine that says a word and
+/// dies, each time that it is asked, would otherwise be asked for ever.
+const FRUITFUL: u32 = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,7 +66,7 @@ struct Continuation {
     logprobs: Vec<TokenLogprob>,
     /// `None` when another server saw it.
     first_piece: Option<Instant>,
-    /// How often the engine was asked since the last piece.
+    /// How often the engine was asked since an attempt was fruitful.
     tries: u32,
     /// Since the last piece.
     broken: Option<Break>,
@@ -102,6 +105,8 @@ impl Continuation {
             loop {
                 let item = match &mut attempt {
                     Some(answer) => answer.next().await.unwrap_or(Err(EngineError::Interrupted)),
+                    // Who has enough does not need the rest.
+                    None if self.request.cancel.is_cancelled() => return,
                     None => match self.ask().await {
                         Ok(answer) => {
                             attempt = Some(answer);
@@ -162,7 +167,7 @@ impl Continuation {
         let asking = engine_call(&self.request.model, self.state.engine.chat(request));
         let answer = timeout(limit, asking).await.map_err(|_| EngineError::Timeout)??;
         self.tries += 1;
-        Ok(with_timeouts(answer, limit, self.state.config.token_timeout()))
+        Ok(with_timeouts(answer, limit, between_pieces(&self.state, &self.request)))
     }
 
     /// Wait before the engine is asked again, or fail when that would be in vain.
@@ -227,6 +232,10 @@ impl Continuation {
                 self.note_progress();
                 self.request.answer_so_far.push(piece);
                 self.pieces += 1;
+                // The first attempt continues nothing, so all tries are left after it.
+                if self.told == 0 || self.pieces - self.told >= FRUITFUL {
+                    self.tries = 0;
+                }
                 self.calls.clear();
                 self.repeated = 0;
             }
@@ -245,7 +254,6 @@ impl Continuation {
         if self.pieces == 0 {
             self.first_piece.get_or_insert_with(Instant::now);
         }
-        self.tries = 0;
     }
 
     fn count_resumed(&mut self) {

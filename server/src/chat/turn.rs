@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Parameters, Question, Queued,
     admission::Call,
-    check_text, default_model, resolve_model,
+    check_text, default_model, refuse_while_draining, resolve_model,
     run::{LEASE, Past},
 };
 use crate::{
@@ -121,9 +121,7 @@ async fn start(
     model: Option<String>,
     is_new: IsNew,
 ) -> Result<Turn> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
+    refuse_while_draining(state)?;
     let model = match model.or_else(|| conversation.model.clone()) {
         Some(model) => Some(resolve_model(state, model).await?),
         None => None,

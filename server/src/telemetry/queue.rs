@@ -6,8 +6,6 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::chat::admission::Refusal;
-
 /// The series of the line in front of the engine.
 #[derive(Clone)]
 pub struct QueueSeries {
@@ -23,7 +21,8 @@ struct RefusalLabels {
     cause: &'static str,
 }
 
-const CAUSES: [&str; 3] = ["queue_full", "caller_limit", "queue_timeout"];
+/// Those of [`crate::chat::admission::Refusal`], and the end of the server.
+const CAUSES: [&str; 4] = ["queue_full", "caller_limit", "queue_timeout", "draining"];
 
 impl QueueSeries {
     pub(super) fn register(registry: &mut Registry, wait: Histogram) -> Self {
@@ -50,16 +49,17 @@ impl QueueSeries {
         self.busy.set(busy as i64);
     }
 
+    /// Requests that have a slot or wait for one.
+    pub fn load(&self) -> i64 {
+        self.busy.get() + self.depth.get()
+    }
+
     pub fn observe_wait(&self, wait: Duration) {
         self.wait.observe(wait.as_secs_f64());
     }
 
-    pub fn count_refusal(&self, refusal: Refusal) {
-        let cause = match refusal {
-            Refusal::QueueFull(_) => "queue_full",
-            Refusal::CallerLimit(_) => "caller_limit",
-            Refusal::Timeout(_) => "queue_timeout",
-        };
+    /// `cause` is one of a few fixed words.
+    pub fn count_refusal(&self, cause: &'static str) {
         self.refused.get_or_create(&RefusalLabels { cause }).inc();
     }
 }

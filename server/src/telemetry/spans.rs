@@ -27,7 +27,11 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use uuid::Uuid;
 
 use super::traces::tracer;
-use crate::engine::{ChatStream, Completion, Delta, EngineError};
+use crate::engine::{ChatStream, Completion, Delta, Embeddings, EngineError};
+
+/// Operations of engines, as the conventions call them.
+const CHAT: &str = "chat";
+const EMBEDDINGS: &str = "embeddings";
 
 /// A span; it ends with its last clone. While traces are off there is none behind it, and all it does is nothing.
 #[derive(Clone)]
@@ -55,10 +59,17 @@ impl Span {
         Self::start(Context::current, SpanKind::Internal, || "queue".to_owned(), [])
     }
 
-    fn of_engine_call(model: &str) -> Self {
-        let attributes =
-            [KeyValue::new("gen_ai.operation.name", "chat"), KeyValue::new("gen_ai.request.model", model.to_owned())];
-        Self::start(Context::current, SpanKind::Client, || format!("chat {model}"), attributes)
+    /// Without the model, whose name is anybody's text until the engine knows it.
+    fn of_engine_call(operation: &'static str) -> Self {
+        let attributes = [KeyValue::new("gen_ai.operation.name", operation)];
+        Self::start(Context::current, SpanKind::Client, || operation.to_owned(), attributes)
+    }
+
+    fn set_model(&self, operation: &'static str, model: &str) {
+        if let Some(context) = &self.0 {
+            context.span().update_name(format!("{operation} {model}"));
+            context.span().set_attribute(KeyValue::new("gen_ai.request.model", model.to_owned()));
+        }
     }
 
     fn start<const N: usize>(
@@ -133,15 +144,33 @@ pub async fn engine_call(
     model: &str,
     call: impl Future<Output = Result<ChatStream, EngineError>>,
 ) -> Result<ChatStream, EngineError> {
-    let span = Span::of_engine_call(model);
+    let span = Span::of_engine_call(CHAT);
     match span.scope(call).await {
-        Ok(answer) if span.0.is_some() => Ok(watched(span, answer)),
+        Ok(answer) if span.0.is_some() => {
+            span.set_model(CHAT, model);
+            Ok(watched(span, answer))
+        }
         Ok(answer) => Ok(answer),
         Err(error) => {
             span.fail(error.kind());
             Err(error)
         }
     }
+}
+
+/// The same for vectors.
+///
+/// # Errors
+/// The engine's.
+pub async fn embeddings_call(
+    model: &str,
+    call: impl Future<Output = Result<Embeddings, EngineError>>,
+) -> Result<Embeddings, EngineError> {
+    let span = Span::of_engine_call(EMBEDDINGS);
+    let made = span.scope(call).await.inspect_err(|error| span.fail(error.kind()))?;
+    span.set_model(EMBEDDINGS, model);
+    span.set("gen_ai.usage.input_tokens", i64::from(made.tokens));
+    Ok(made)
 }
 
 fn watched(span: Span, mut answer: ChatStream) -> ChatStream {

@@ -257,6 +257,16 @@ async fn a_call_that_asks_for_several_answers_takes_one_slot() {
 }
 
 #[tokio::test]
+async fn made_up_names_of_models_share_the_slots_of_the_server_behind() {
+    let behind = ["--openai-base-url", "http://127.0.0.1:9", "--upstream-slots", "1"];
+    let busy = Busy::with(&[&behind[..], &["--max-queue", "0"]].concat()).await;
+    let _occupied = busy.occupied().await;
+    let mut body = json!({ "messages": [{ "role": "user", "content": "hi" }] });
+    body["model"] = json!("made-up");
+    assert_eq!(refusal(&busy.server.send(from(2, V1, body)).await), "503 overloaded_error queue_full");
+}
+
+#[tokio::test]
 async fn vectors_wait_for_a_slot_as_answers_do() {
     let busy = Busy::with(&["--max-queue", "0"]).await;
     let occupied = busy.occupied().await;
@@ -278,6 +288,7 @@ async fn every_series_of_the_line_is_there_from_the_start() {
         "flotilla_requests_refused_total{cause=\"queue_full\"} 0\n",
         "flotilla_requests_refused_total{cause=\"caller_limit\"} 0\n",
         "flotilla_requests_refused_total{cause=\"queue_timeout\"} 0\n",
+        "flotilla_requests_refused_total{cause=\"draining\"} 0\n",
     ] {
         assert!(metrics.contains(series), "{series} is not in {metrics}");
     }

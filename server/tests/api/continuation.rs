@@ -104,6 +104,19 @@ async fn a_text_that_is_continued_goes_on() {
     assert_eq!(engine.asked().len(), 2);
 }
 
+#[tokio::test]
+async fn an_engine_that_says_a_word_and_dies_is_not_asked_for_ever() {
+    let engine = Mortal::new(&["one ", "two ", "three ", "four ", "five ", "six ", "seven"], &[1; 9]);
+    let server = server(engine.clone()).await;
+
+    let mut body = question();
+    body["stream"] = json!(true);
+    let response = server.post("/v1/chat/completions", body).await;
+
+    assert_eq!(chunks(&response.text()).last().unwrap()["error"]["code"], "engine_interrupted");
+    assert_eq!(engine.asked().len(), 4);
+}
+
 /// Offers functions and returns what is called, and the text before it.
 async fn called(server: &TestServer) -> (Vec<Value>, Value) {
     let mut body = question();

@@ -165,6 +165,8 @@ async fn wishes_for_a_text_that_cannot_be_met_are_refused_by_name() {
         (json!({ "logit_bias": { "1": 1 } }), "unsupported_parameter", "logit_bias"),
         (json!({ "prompt": "" }), "invalid_request", "prompt"),
         (json!({ "prompt": [] }), "invalid_request", "prompt"),
+        (json!({ "prompt": ["one", "two", "three"], "n": 8 }), "invalid_request", "prompt"),
+        (json!({ "prompt": "one", "model": "m".repeat(300) }), "invalid_request", "model"),
         (json!({ "prompt": [1, 2] }), "invalid_request", "prompt"),
         (json!({ "prompt": vec!["x"; 17] }), "invalid_request", "prompt"),
         (json!({ "logprobs": 21 }), "invalid_request", "logprobs"),

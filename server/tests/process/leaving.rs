@@ -67,6 +67,20 @@ async fn who_leaves_in_the_middle_of_the_answer_frees_its_slot() {
     .await;
 }
 
+#[tokio::test]
+async fn who_reads_nothing_loses_its_connection_and_its_slot() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than both sides' buffers hold.
+    let script = "and so on ".repeat(20_000);
+    let settings = [("UPSTREAM_SLOTS", "1"), ("SEND_TIMEOUT", "1")];
+    let server = Server::start_with(&settings, &folder.path().join("data"), &script);
+    let client = connect(&server, PATHS[0], true).await;
+    until(&server, "flotilla_slots_busy 1").await;
+    timeout(PATIENCE, until(&server, "flotilla_slots_busy 0")).await.unwrap();
+    until(&server, r#"flotilla_answers_total{model="scripted",outcome="cancelled"} 1"#).await;
+    drop(client);
+}
+
 fn server_with_one_slot(delay_ms: u32) -> (TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder.path().join("data"), delay_ms);

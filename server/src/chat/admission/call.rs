@@ -18,17 +18,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Call {
     pub caller: Caller,
     pub position: Position,
+    answers: u32,
     slot: Arc<OnceCell<Slot>>,
 }
 
 impl Call {
     pub fn new(caller: Caller) -> Self {
-        Self { caller, position: Position::default(), slot: Arc::default() }
+        Self { caller, position: Position::default(), answers: 1, slot: Arc::default() }
+    }
+
+    /// The same call when it asks for so many answers, each of which costs its share of the caller's turn.
+    #[must_use]
+    pub fn for_answers(self, answers: u32) -> Self {
+        Self { answers, ..self }
     }
 
     /// Wait for the call's slot. A call gets one, however many answers it asks for: if each waited for its own, those that have
     /// one would wait for the others, and in the worst case for ever.
     pub async fn slot(&self, admission: &Arc<Admission>, model: &str, cost: u32) -> Result<Slot, Refusal> {
+        let cost = cost.saturating_mul(self.answers);
         let slot = self.slot.get_or_try_init(async || admission.join(self, model, cost)?.slot(|_| {}).await);
         slot.await.cloned()
     }

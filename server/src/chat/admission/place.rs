@@ -52,7 +52,7 @@ impl Place {
                 Ok(slot) = &mut slot => return Ok(slot),
                 () = &mut timed_out => {
                     let refusal = Refusal::Timeout(timeout.unwrap_or_default());
-                    seat.admission.series.count_refusal(refusal);
+                    seat.admission.series.count_refusal(refusal.cause());
                     return Err(refusal);
                 }
                 Some(position) = positions.next() => tell(position),

@@ -44,7 +44,8 @@ async fn time_without_followers_elsewhere(state: &AppState, run: &Run) -> Option
         return None;
     }
     match state.store.run(run.id).await {
-        Ok(Some(found)) => (store::now() - found.followed_at?).to_std().ok(),
+        // By a clock that is ahead it was just now.
+        Ok(Some(found)) => Some((store::now() - found.followed_at?).to_std().unwrap_or_default()),
         Ok(None) => None,
         Err(_) => Some(Duration::ZERO),
     }

@@ -59,7 +59,8 @@ pub struct CompletionRequest {
 }
 
 const DEFAULT_MAX_TOKENS: u32 = 16;
-const MAX_PROMPTS: usize = 16;
+/// One call has one slot, whatever it asks for.
+const MAX_ANSWERS: usize = 16;
 
 /// The body of an answer; streamed, one event.
 #[derive(Debug, Serialize, ToSchema)]
@@ -124,8 +125,11 @@ impl CompletionRequest {
         };
         parameters.check("")?;
         let texts = Vec::from(self.prompt);
-        if !(1..=MAX_PROMPTS).contains(&texts.len()) {
-            return Err(Error::invalid("prompt", format!("prompt must hold 1 to {MAX_PROMPTS} texts")));
+        if !(1..=MAX_ANSWERS).contains(&(texts.len() * choices as usize)) {
+            let message = format!(
+                "prompt must hold 1 to {MAX_ANSWERS} texts, and fewer where n asks for several answers to each"
+            );
+            return Err(Error::invalid("prompt", message));
         }
         if texts.iter().any(String::is_empty) {
             return Err(Error::invalid("prompt", "prompt must not be empty"));

@@ -41,6 +41,7 @@ pub async fn chat_completions(
 ) -> Result<Response> {
     let (streams, includes_usage, choices) = (request.streams(), request.includes_usage(), request.choices()?);
     let question = request.into_question()?;
+    let call = call.for_answers(choices);
     let positions = positions(&call);
     let choice = |index| open(state.clone(), call.clone(), question.for_choice(index), Trim::Never);
     let opening = together((0..choices).map(choice).collect());

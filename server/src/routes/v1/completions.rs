@@ -37,9 +37,11 @@ pub async fn completions(
     Json(request): Json<CompletionRequest>,
 ) -> Result<Response> {
     let (streams, includes_usage, choices) = (request.streams(), request.includes_usage(), request.choices()?);
+    let questions = request.into_questions()?;
+    let call = call.for_answers(questions.len() as u32);
     let positions = positions(&call);
-    let questions = request.into_questions()?.into_iter();
-    let openings = questions.map(|question| open(state.clone(), call.clone(), question, Trim::Never)).collect();
+    let openings =
+        questions.into_iter().map(|question| open(state.clone(), call.clone(), question, Trim::Never)).collect();
     let opening = located(together(openings), "prompt", "prompt");
     if streams {
         let events = events(headers_due(opening).await?, choices, includes_usage);
