@@ -44,7 +44,7 @@ without_gke() { awk 'BEGIN { RS = "---\n"; ORS = RS } !/^apiVersion: (cloud\.goo
 # What the window leaves is what is used from here on.
 deploy_by_clicks() {
   kubectl delete namespace llm-as-a-service --ignore-not-found
-  with_desktop cargo test --locked --workspace --test cluster-window
+  with_desktop cargo test --locked --workspace --test cluster-window a_few_clicks
 }
 
 install() {
@@ -112,8 +112,8 @@ update_under_load() { # update_under_load API
   wait "$streams"
 }
 
-# By CPU as it was installed, then by the queue. A ConfigMap is read at a pod's start.
-scale_by_cpu() { scripts/scaling.py "$url"; }
+# By CPU as it was installed, before the eyes of the window; then by the queue. A ConfigMap is read at a pod's start.
+scale_by_cpu() { with_desktop cargo test --locked --workspace --test cluster-window the_chart -- --nocapture; }
 
 scale_by_the_queue() {
   kubectl apply --kustomize k8s/overlays/queue-autoscaler

@@ -11,6 +11,7 @@ use std::{env, fs, path::Path, time::Duration};
 
 use fantoccini::{Locator, key::Key};
 use support::{App, Home};
+use tokio::process::Command;
 
 /// A volume, three images and a model are brought up meanwhile.
 const DEPLOY_LIMIT: Duration = Duration::from_secs(300);
@@ -42,6 +43,38 @@ async fn a_few_clicks_deploy_to_an_empty_cluster_and_the_panel_shows_what_runs()
     app.page.goto("tauri://localhost/cluster?view=pods").await.unwrap();
     app.shows("postgres-0").await;
     picture(&app, "pods").await;
+}
+
+/// The load, and whether an answer was cut, is of `scripts/scaling.py`.
+#[tokio::test]
+async fn the_chart_shows_the_replicas_come_under_load_and_go_when_it_ends() {
+    let kubeconfig = env::var("KUBECONFIG").expect("KUBECONFIG names a cluster");
+    let url = env::var("CLUSTER_URL").unwrap_or_else(|_| "http://127.0.0.1".to_owned());
+    let home = Home::new();
+    let app = home.open_with(&[("KUBECONFIG", &kubeconfig)]).await;
+    app.page.goto("tauri://localhost/cluster").await.unwrap();
+    click(&app, "//button[contains(., 'No cluster chosen')]").await;
+    click(&app, "//button[starts-with(@aria-label, 'Choose ')]").await;
+    app.shows("2 of 2 ready").await;
+
+    let script = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../scripts/scaling.py");
+    let scaling = Command::new("python3").arg(script).arg(url).status().await.unwrap();
+    picture(&app, "scaling").await;
+
+    assert!(scaling.success());
+    click(&app, "//*[@role='radio' or @role='tab' or self::button][normalize-space()='Table']").await;
+    let current = "//table[caption[contains(., 'Replicas')]]//tr/td[2]";
+    let current = app.page.find_all(Locator::XPath(current)).await.unwrap();
+    let mut replicas = Vec::new();
+    for cell in current {
+        replicas.push(cell.text().await.unwrap());
+    }
+    // The newest row is the first one.
+    replicas.reverse();
+    replicas.dedup();
+    let (two, four) = ("2".to_owned(), "4".to_owned());
+    let most = replicas.iter().position(|count| *count == four).unwrap_or_else(|| panic!("{replicas:?}"));
+    assert!(replicas[..most].contains(&two) && replicas.last() == Some(&two), "{replicas:?}");
 }
 
 async fn click(app: &App, path: &str) {
