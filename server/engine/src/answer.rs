@@ -7,9 +7,10 @@ use thiserror::Error;
 use crate::protocol::{FinishReason, Piece};
 use crate::stop::{Scanned, StopScanner};
 use crate::text::Utf8Assembler;
-use crate::tools::{Said, ToolFormat, ToolScanner};
+use crate::tools::{Said, ToolScanner};
 
-/// Tokens become whole characters and whole calls here, and a stop string or the greatest number of tokens ends them.
+/// Tokens become whole characters and whole calls here, and a stop string, the only call that there may be or the greatest
+/// number of tokens ends them.
 pub struct AnswerText {
     characters: Utf8Assembler,
     stop: StopScanner,
@@ -33,12 +34,12 @@ pub struct Replayed {
 pub struct OfAnotherModel;
 
 impl AnswerText {
-    /// `stop` must not contain an empty string; `tool_format` says how calls look, where there may be some.
-    pub fn new(stop: Vec<String>, tool_format: Option<ToolFormat>, max_tokens: u32) -> Self {
+    /// `stop` must not contain an empty string; `tools` reads the calls, where there may be some.
+    pub fn new(stop: Vec<String>, tools: Option<ToolScanner>, max_tokens: u32) -> Self {
         Self {
             characters: Utf8Assembler::default(),
             stop: StopScanner::new(stop),
-            tools: tool_format.map(ToolScanner::new),
+            tools,
             tokens: 0,
             max_tokens,
         }
@@ -60,7 +61,10 @@ impl AnswerText {
         let text = self.characters.push(&vocab.token_to_piece(token, false, None));
         match self.stop.push(&text) {
             Scanned::Stopped(text) => (self.read(text), Some(FinishReason::Stop)),
-            Scanned::Text(text) => (self.read(text), (self.tokens >= self.max_tokens).then_some(FinishReason::Length)),
+            Scanned::Text(text) => {
+                let said = self.read(text);
+                (said, self.end())
+            }
         }
     }
 
@@ -92,6 +96,14 @@ impl AnswerText {
             said.extend(self.finish());
         }
         Ok(Replayed { said: behind(&beginning.text, said)?, ended })
+    }
+
+    /// Why the answer ends here, if it does.
+    fn end(&self) -> Option<FinishReason> {
+        if self.tools.as_ref().is_some_and(ToolScanner::has_ended) {
+            return Some(FinishReason::Stop);
+        }
+        (self.tokens >= self.max_tokens).then_some(FinishReason::Length)
     }
 
     fn read(&mut self, text: String) -> Vec<Said> {

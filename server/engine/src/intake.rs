@@ -11,7 +11,7 @@ use crate::grammar::{Grammar, Grammars};
 use crate::prompt::{PromptEncoder, PromptError};
 use crate::protocol::{EmbedText, ErrorCode, Event, Output, Piece, Prompt, Sampling};
 use crate::sampling;
-use crate::tools::ToolFormat;
+use crate::tools::{ToolFormat, ToolScanner};
 
 /// Reads the prompts of one model's requests.
 pub struct Intake<'model> {
@@ -59,7 +59,9 @@ impl<'model> Intake<'model> {
         }
         let room = self.context_length - prompt_tokens as u32;
         let max_tokens = params.max_tokens.map_or(room, |max| max.min(room));
-        let mut text = AnswerText::new(params.stop.clone(), tool_format, max_tokens);
+        let parallel = output.tools.as_ref().is_none_or(|tools| tools.parallel);
+        let scanner = tool_format.map(|format| ToolScanner::new(format, parallel));
+        let mut text = AnswerText::new(params.stop.clone(), scanner, max_tokens);
         let replayed = text.replay(so_far, &vocab).map_err(|error| invalid(error.to_string()))?;
         let mut grammar = self.grammar(output, tool_format).map_err(|(code, reason)| refuse(code, reason))?;
         if let Some(grammar) = &mut grammar {

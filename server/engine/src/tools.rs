@@ -93,6 +93,8 @@ impl ToolFormat {
 #[derive(Debug)]
 pub struct ToolScanner {
     format: ToolFormat,
+    /// Whether one answer may call several functions.
+    parallel: bool,
     held: String,
     state: State,
 }
@@ -104,6 +106,8 @@ enum State {
     Text,
     /// In the middle of a call.
     Call,
+    /// Behind the only call that there may be.
+    Ended,
 }
 
 /// A part of an answer.
@@ -125,11 +129,20 @@ impl Said {
 }
 
 impl ToolScanner {
-    pub fn new(format: ToolFormat) -> Self {
-        Self { format, held: String::new(), state: State::Start }
+    /// With `parallel` false the answer ends with its first call, and what comes behind it is none of the answer.
+    pub fn new(format: ToolFormat, parallel: bool) -> Self {
+        Self { format, parallel, held: String::new(), state: State::Start }
+    }
+
+    /// Whether the only call that there may be has been made.
+    pub fn has_ended(&self) -> bool {
+        self.state == State::Ended
     }
 
     pub fn push(&mut self, text: &str) -> Vec<Said> {
+        if self.has_ended() {
+            return Vec::new();
+        }
         self.held.push_str(text);
         match self.format {
             ToolFormat::Tagged => self.push_tagged(),
@@ -144,7 +157,7 @@ impl ToolScanner {
             ToolFormat::Tagged => held.strip_prefix(BEGIN).unwrap_or(&held),
             ToolFormat::Bare => &held,
         };
-        let calls = if self.state == State::Call { calls_in(inner) } else { Vec::new() };
+        let calls = if self.state == State::Call { self.calls_in(inner) } else { Vec::new() };
         if calls.is_empty() && !held.is_empty() { vec![Said::Text(held)] } else { calls }
     }
 
@@ -155,7 +168,13 @@ impl ToolScanner {
                 let Some(end) = self.held.find(END) else { return said };
                 let rest = self.held.split_off(end + END.len());
                 let call = std::mem::replace(&mut self.held, rest);
-                let calls = calls_in(&call[BEGIN.len()..end]);
+                let calls = self.calls_in(&call[BEGIN.len()..end]);
+                if !self.parallel && !calls.is_empty() {
+                    said.extend(calls);
+                    self.held.clear();
+                    self.state = State::Ended;
+                    return said;
+                }
                 said.extend(if calls.is_empty() { vec![Said::Text(call)] } else { calls });
                 self.state = State::Start;
                 continue;
@@ -192,8 +211,17 @@ impl ToolScanner {
         }
         match self.state {
             State::Text => vec![Said::Text(std::mem::take(&mut self.held))],
-            State::Start | State::Call => Vec::new(),
+            State::Start | State::Call | State::Ended => Vec::new(),
         }
+    }
+
+    /// The calls that a text consists of, as many of them as there may be; none if it is anything else.
+    fn calls_in(&self, text: &str) -> Vec<Said> {
+        let mut calls = calls_in(text);
+        if !self.parallel {
+            calls.truncate(1);
+        }
+        calls
     }
 }
 
@@ -203,7 +231,6 @@ fn undecided_from(text: &str) -> usize {
     text[..text.len() - tag].trim_end().len()
 }
 
-/// The calls that a text consists of; none if it is anything else.
 fn calls_in(text: &str) -> Vec<Said> {
     let mut calls = Vec::new();
     for call in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
@@ -243,7 +270,10 @@ mod tests {
 
     /// What an answer in these pieces says, its texts put together.
     fn scan<'a>(format: ToolFormat, pieces: impl IntoIterator<Item = &'a str>) -> Vec<Said> {
-        let mut scanner = ToolScanner::new(format);
+        scan_with(ToolScanner::new(format, true), pieces)
+    }
+
+    fn scan_with<'a>(mut scanner: ToolScanner, pieces: impl IntoIterator<Item = &'a str>) -> Vec<Said> {
         let mut all: Vec<Said> = pieces.into_iter().flat_map(|piece| scanner.push(piece)).collect();
         all.extend(scanner.finish());
         let mut said: Vec<Said> = Vec::new();
@@ -291,6 +321,19 @@ mod tests {
         assert_eq!(said, [call("now", r#"{"zone":"UTC"}"#)]);
         assert_eq!(scan(ToolFormat::Bare, ["{\"colour\": \"red\"}"]), [text("{\"colour\": \"red\"}")]);
         assert_eq!(scan(ToolFormat::Bare, ["Hello ", "{"]), [text("Hello {")]);
+    }
+
+    #[test]
+    fn an_answer_with_one_call_at_most_ends_with_it() {
+        let tag = |name: &str| format!("<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {{}}}}\n</tool_call>");
+        let answer = format!("Let me see.\n{}\n{} Done.", tag("now"), tag("day"));
+        let in_one_tag = "<tool_call>{\"name\": \"now\"} {\"name\": \"day\"}</tool_call>";
+        let bare = "{\"name\": \"now\"} {\"name\": \"day\"}";
+        let one = |format| ToolScanner::new(format, false);
+
+        assert_eq!(scan_with(one(ToolFormat::Tagged), [answer.as_str()]), [text("Let me see."), call("now", "{}")]);
+        assert_eq!(scan_with(one(ToolFormat::Tagged), [in_one_tag]), [call("now", "{}")]);
+        assert_eq!(scan_with(one(ToolFormat::Bare), [bare]), [call("now", "{}")]);
     }
 
     #[test]

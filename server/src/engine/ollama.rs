@@ -107,6 +107,10 @@ impl Engine for Ollama {
             let message = "this engine cannot be made to call a tool: leave out tool_choice".to_owned();
             return Err(EngineError::InvalidRequest(message));
         }
+        if request.output.tools.as_ref().is_some_and(|tools| !tools.parallel) {
+            let message = "this engine cannot be kept to one call: leave out parallel_tool_calls".to_owned();
+            return Err(EngineError::InvalidRequest(message));
+        }
         let response = match request.prompt_and_answer().as_ref() {
             Prompt::Messages(messages) => {
                 let body = wire::ChatRequest::new(&request, messages, self.context_length);

@@ -31,7 +31,12 @@ async fn ollama(reply: Reply) -> (Player, Ollama) {
 fn tools(choice: ToolChoice) -> Output {
     let parameters = Some(json!({ "type": "object" }));
     let functions = vec![Function { name: "now".to_owned(), description: None, parameters, strict: false }];
-    Output { tools: Some(Tools { functions, choice, parallel: false }), ..Output::default() }
+    Output { tools: Some(Tools { functions, choice, parallel: true }), ..Output::default() }
+}
+
+fn one_at_most(mut output: Output) -> Output {
+    output.tools = output.tools.map(|tools| Tools { parallel: false, ..tools });
+    output
 }
 
 fn asking(output: Output) -> ChatRequest {
@@ -85,7 +90,7 @@ async fn openais_pieces_of_a_call_are_put_together() {
 async fn openai_is_asked_for_tools_forms_and_probabilities_as_it_names_them() {
     let (player, engine) = openai(Reply::ok(OPENAI_ANSWER)).await;
     let schema = Some(Schema { schema: json!({ "type": "object", "required": ["a"] }), strict: true });
-    let output = Output { schema, logprobs: Some(2), ..tools(ToolChoice::Named("now".to_owned())) };
+    let output = Output { schema, logprobs: Some(2), ..one_at_most(tools(ToolChoice::Named("now".to_owned()))) };
 
     read(engine.chat(ChatRequest { prompt: called().into(), ..asking(output) }).await.unwrap()).await.1.unwrap();
 
@@ -162,6 +167,15 @@ async fn ollama_cannot_be_made_to_call_a_tool_and_is_not_asked() {
     let refused = engine.chat(asking(tools(ToolChoice::Required))).await.err().unwrap();
 
     assert!(matches!(refused, EngineError::InvalidRequest(message) if message.contains("tool_choice")));
+}
+
+#[tokio::test]
+async fn ollama_cannot_be_kept_to_one_call_and_is_not_asked() {
+    let (_player, engine) = ollama(Reply::ok(OLLAMA_ANSWER)).await;
+
+    let refused = engine.chat(asking(one_at_most(tools(ToolChoice::Auto)))).await.err().unwrap();
+
+    assert!(matches!(refused, EngineError::InvalidRequest(message) if message.contains("parallel_tool_calls")));
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use flotilla_engine::protocol::{
-    ErrorCode, Event, FinishReason, Function, LoadOptions, Output, Sampling, Schema, TokenLogprob, ToolChoice, Tools,
+    ErrorCode, Event, FinishReason, Function, LoadOptions, Output, Prompt, Sampling, Schema, TokenLogprob, ToolChoice,
+    Tools,
 };
 use serde_json::{Value, json};
 
@@ -188,7 +189,11 @@ fn offered(choice: ToolChoice, parallel: bool) -> Output {
 
 /// The calls of an answer, and its text.
 fn calls(output: Output, params: Sampling) -> (Vec<(String, Value)>, String) {
-    let answering = CALLING.generate_as(question("What time is it in London?"), params, output);
+    calls_after(question("What time is it in London?"), output, params)
+}
+
+fn calls_after(prompt: Prompt, output: Output, params: Sampling) -> (Vec<(String, Value)>, String) {
+    let answering = CALLING.generate_as(prompt, params, output);
     let (mut calls, mut text) = (Vec::new(), String::new());
     for event in &answering.events {
         match event {
@@ -222,6 +227,22 @@ fn some_call_is_made_when_any_will_do() {
 fn a_model_that_may_call_may_answer_too() {
     let (calls, text) = calls(offered(ToolChoice::Auto, true), greedy(24));
     assert!(!calls.is_empty() || !text.is_empty());
+}
+
+/// A conversation whose answers all are this one, so that the next one is too.
+fn always(answer: &str) -> Prompt {
+    Prompt::Text(format!("<|im_start|>user\nWhat time is it?<|im_end|>\n<|im_start|>assistant\n{answer}<|im_end|>\n").repeat(4) + "<|im_start|>user\nWhat time is it?<|im_end|>\n<|im_start|>assistant\n")
+}
+
+const CALL: &str = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"zone\": \"UTC\"}}\n</tool_call>";
+
+#[test]
+fn an_answer_that_may_call_one_function_ends_with_its_first_call() {
+    let twice = || always(&format!("{CALL}\n{CALL}"));
+
+    assert_eq!(calls_after(twice(), offered(ToolChoice::Auto, true), greedy(100)).0.len(), 2);
+    let (calls, text) = calls_after(twice(), offered(ToolChoice::Auto, false), greedy(100));
+    assert_eq!((calls, text.as_str()), (vec![("now".to_owned(), json!({ "zone": "UTC" }))], ""));
 }
 
 #[test]
