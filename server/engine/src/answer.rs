@@ -36,13 +36,7 @@ pub struct OfAnotherModel;
 impl AnswerText {
     /// `stop` must not contain an empty string; `tools` reads the calls, where there may be some.
     pub fn new(stop: Vec<String>, tools: Option<ToolScanner>, max_tokens: u32) -> Self {
-        Self {
-            characters: Utf8Assembler::default(),
-            stop: StopScanner::new(stop),
-            tools,
-            tokens: 0,
-            max_tokens,
-        }
+        Self { characters: Utf8Assembler::default(), stop: StopScanner::new(stop), tools, tokens: 0, max_tokens }
     }
 
     /// How many tokens the answer has.

@@ -97,21 +97,23 @@ impl<'model> Intake<'model> {
         tokens.collect()
     }
 
-    /// An answer that has to be a call is no place for another form.
     fn grammar(
         &self,
         output: &Output,
         tool_format: Option<ToolFormat>,
     ) -> Result<Option<Grammar>, (ErrorCode, String)> {
+        let schema = output.schema.as_ref();
+        let of_schema = || schema.map(|schema| self.grammars.json(self.model, schema)).transpose();
         if let (Some(format), Some(tools)) = (tool_format, &output.tools) {
-            let forced = format.forced(tools).map_err(|reason| (ErrorCode::ToolsUnusable, reason))?;
-            if let Some(source) = forced {
-                let grammar = self.grammars.lark(self.model, source);
-                return grammar.map(Some).map_err(|reason| (ErrorCode::ToolsUnusable, reason));
-            }
+            let source = format.grammar(tools, schema);
+            let grammar =
+                source.and_then(|source| source.map(|source| self.grammars.lark(self.model, source)).transpose());
+            return grammar.map_err(|reason| match of_schema() {
+                Ok(_) => (ErrorCode::ToolsUnusable, reason),
+                Err(reason) => (ErrorCode::SchemaUnusable, reason),
+            });
         }
-        let grammar = output.schema.as_ref().map(|schema| self.grammars.json(self.model, schema));
-        grammar.transpose().map_err(|reason| (ErrorCode::SchemaUnusable, reason))
+        of_schema().map_err(|reason| (ErrorCode::SchemaUnusable, reason))
     }
 
     fn too_long(&self, id: &str, what: &str, tokens: usize) -> Event {

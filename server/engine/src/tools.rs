@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::grammar::with_options;
-use crate::protocol::{Event, Function, ToolChoice, Tools};
+use crate::protocol::{Event, Function, Schema, ToolChoice, Tools};
 
 /// The form in which a model writes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +33,24 @@ impl ToolFormat {
         }
     }
 
-    /// A grammar, in llguidance's syntax, of answers that are calls and nothing else; `None` when the model may choose.
+    /// A grammar, in llguidance's syntax, of answers that are calls or, where the model may choose, JSON by `schema`; `None`
+    /// where it may choose and say anything.
     ///
     /// # Errors
-    /// One sentence that says which function cannot be used.
-    pub fn forced(self, tools: &Tools) -> Result<Option<String>, String> {
-        let named = match &tools.choice {
-            ToolChoice::Auto => return Ok(None),
-            ToolChoice::Required => None,
-            ToolChoice::Named(name) => Some(name),
+    /// One sentence that says which function cannot be used, or that functions cannot.
+    pub fn grammar(self, tools: &Tools, schema: Option<&Schema>) -> Result<Option<String>, String> {
+        let (named, answer) = match (&tools.choice, schema) {
+            (ToolChoice::Auto, None) => return Ok(None),
+            (ToolChoice::Auto, Some(_)) if self == Self::Bare => {
+                return Err(
+                    "this model's calls are JSON as its answer would be; leave out the tools or the form of the answer"
+                        .to_owned(),
+                );
+            }
+            (ToolChoice::Auto, Some(schema)) => (None, Some(with_options(&schema.schema, schema.strict)?)),
+            // An answer that has to be a call is no place for another form.
+            (ToolChoice::Required, _) => (None, None),
+            (ToolChoice::Named(name), _) => (Some(name), None),
         };
         let callable = tools.functions.iter().filter(|function| named.is_none_or(|name| function.name == *name));
         let mut rules = String::new();
@@ -59,7 +68,12 @@ impl ToolFormat {
         Ok(Some(match self {
             Self::Tagged => {
                 let more = if tools.parallel { " (\"\\n\" call)*" } else { "" };
-                format!("start: call{more}\ncall: \"{BEGIN}\\n\" function \"\\n{END}\"\nfunction: {any}\n{rules}")
+                let (or_answer, answer) = match answer {
+                    Some(schema) => (" | answer", format!("answer: %json {schema}\n")),
+                    None => ("", String::new()),
+                };
+                let call = format!("call: \"{BEGIN}\\n\" function \"\\n{END}\"\nfunction: {any}\n");
+                format!("start: call{more}{or_answer}\n{answer}{call}{rules}")
             }
             Self::Bare => format!("start: {any}\n{rules}"),
         }))
@@ -347,8 +361,18 @@ mod tests {
         let functions = vec![Function { name: "now".into(), description: None, parameters: None, strict: false }];
         let tools = |choice| Tools { functions: functions.clone(), choice, parallel: true };
 
-        assert_eq!(ToolFormat::Tagged.forced(&tools(ToolChoice::Auto)), Ok(None));
-        assert!(ToolFormat::Tagged.forced(&tools(ToolChoice::Named("later".into()))).is_err());
+        assert_eq!(ToolFormat::Tagged.grammar(&tools(ToolChoice::Auto), None), Ok(None));
+        assert!(ToolFormat::Tagged.grammar(&tools(ToolChoice::Named("later".into())), None).is_err());
+    }
+
+    #[test]
+    fn a_call_that_looks_like_the_answer_cannot_stand_beside_it() {
+        let functions = vec![Function { name: "now".into(), description: None, parameters: None, strict: false }];
+        let tools = Tools { functions, choice: ToolChoice::Auto, parallel: true };
+        let schema = Schema::any_object();
+
+        assert!(ToolFormat::Bare.grammar(&tools, Some(&schema)).is_err());
+        assert!(ToolFormat::Tagged.grammar(&tools, Some(&schema)).is_ok_and(|grammar| grammar.is_some()));
     }
 
     proptest! {

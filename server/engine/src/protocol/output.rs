@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Output {
-    /// The answer is JSON of this form.
+    /// The answer is JSON of this form, where it is no call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Schema>,
     /// Functions that the model may call instead of answering.

@@ -231,7 +231,10 @@ fn a_model_that_may_call_may_answer_too() {
 
 /// A conversation whose answers all are this one, so that the next one is too.
 fn always(answer: &str) -> Prompt {
-    Prompt::Text(format!("<|im_start|>user\nWhat time is it?<|im_end|>\n<|im_start|>assistant\n{answer}<|im_end|>\n").repeat(4) + "<|im_start|>user\nWhat time is it?<|im_end|>\n<|im_start|>assistant\n")
+    Prompt::Text(
+        format!("<|im_start|>user\nWhat time is it?<|im_end|>\n<|im_start|>assistant\n{answer}<|im_end|>\n").repeat(4)
+            + "<|im_start|>user\nWhat time is it?<|im_end|>\n<|im_start|>assistant\n",
+    )
 }
 
 const CALL: &str = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"zone\": \"UTC\"}}\n</tool_call>";
@@ -243,6 +246,26 @@ fn an_answer_that_may_call_one_function_ends_with_its_first_call() {
     assert_eq!(calls_after(twice(), offered(ToolChoice::Auto, true), greedy(100)).0.len(), 2);
     let (calls, text) = calls_after(twice(), offered(ToolChoice::Auto, false), greedy(100));
     assert_eq!((calls, text.as_str()), (vec![("now".to_owned(), json!({ "zone": "UTC" }))], ""));
+}
+
+#[test]
+fn a_model_whose_answer_has_a_form_may_call_instead() {
+    let offered = || Output { schema: held_to(person()).schema, ..offered(ToolChoice::Auto, true) };
+
+    let (called, text) = calls_after(always(CALL), offered(), greedy(200));
+    assert_eq!((called, text.as_str()), (vec![("now".to_owned(), json!({ "zone": "UTC" }))], ""));
+
+    let (called, text) = calls_after(always("{\"name\": \"Bob\", \"age\": 30}"), offered(), greedy(200));
+    assert!(called.is_empty());
+    assert!(serde_json::from_str::<Value>(&text).unwrap()["age"].is_i64(), "{text}");
+}
+
+#[test]
+fn a_form_that_cannot_be_enforced_is_told_apart_from_a_function() {
+    let output =
+        Output { schema: held_to(json!({ "type": "no such type" })).schema, ..offered(ToolChoice::Auto, true) };
+
+    assert_eq!(CALLING.generate_as(question("hi"), greedy(1), output).error().0, ErrorCode::SchemaUnusable);
 }
 
 #[test]
