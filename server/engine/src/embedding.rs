@@ -20,7 +20,7 @@ use crate::protocol::{ErrorCode, Event, LoadOptions};
 /// Tokens of one step.
 const STEP_TOKENS: u32 = 64;
 
-/// The texts that wait for their vectors, first come, first served.
+/// The texts that wait for their vectors. Requests take turns, one text at a time.
 pub struct Embedder<'model> {
     backend: &'model LlamaBackend,
     model: &'model LlamaModel,
@@ -75,6 +75,8 @@ impl<'model> Embedder<'model> {
             Ok(()) if job.texts.is_empty() => {
                 events.push(Event::Embedded { id: job.id, vectors: job.vectors, tokens: job.tokens });
             }
+            // Behind a whole text it is the next request's turn: this one may have thousands.
+            Ok(()) if job.computed == 0 => self.waiting.push_back(job),
             Ok(()) => self.waiting.push_front(job),
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "llama.cpp could not compute an embedding");

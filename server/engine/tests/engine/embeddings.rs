@@ -78,6 +78,19 @@ fn a_text_that_does_not_fit_is_refused_or_cut_as_the_request_wants() {
 }
 
 #[test]
+fn a_request_of_many_texts_lets_another_take_its_turn() {
+    let engine = Engine::with_starter_model(OPTIONS);
+    let texts: Vec<_> = (0..20).map(|number| text(&format!("{number} {}", "word ".repeat(400)))).collect();
+    let many = engine.request(|id| Command::Embed { id, texts, truncate: false });
+
+    let one = ask(&engine, vec![text("The sea is blue.")], false);
+
+    assert!(matches!(one, Event::Embedded { .. }), "{one:?}");
+    assert!(many.events.try_recv().is_err(), "it did not wait for all of the others");
+    engine.cancel(&many.id);
+}
+
+#[test]
 fn chats_go_on_while_vectors_are_made() {
     let engine = Engine::with_starter_model(OPTIONS);
     let texts: Vec<_> = (0..20).map(|number| text(&format!("{number} {}", "word ".repeat(400)))).collect();
