@@ -52,7 +52,15 @@ impl FromRequestParts<AppState> for ModelChanges {
     type Rejection = Error;
 
     async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self> {
-        if may_change_models(&state.config) {
+        Self::check(&state.config)
+    }
+}
+
+impl ModelChanges {
+    /// # Errors
+    /// 403 where everybody may call.
+    pub fn check(config: &Config) -> Result<Self> {
+        if may_change_models(config) {
             return Ok(Self);
         }
         Err(Error::forbidden(

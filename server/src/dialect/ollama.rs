@@ -2,6 +2,7 @@
 
 mod embed;
 mod generate;
+mod keep_alive;
 mod models;
 mod options;
 mod pull;

@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod embed;
 pub mod generate;
+mod memory;
 pub mod models;
 pub mod pull;
 
@@ -13,7 +14,7 @@ use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use futures::{FutureExt, Stream, StreamExt, future};
+use futures::{FutureExt, Stream, StreamExt, future, stream};
 
 use super::opening::{Opening, headers_due, pieces};
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
         sse,
     },
     error::Result,
+    state::AppState,
 };
 
 /// Sends an answer as its client wants it. `kind` says for which path, by what the model was told.
@@ -41,6 +43,26 @@ async fn respond(opening: Opening, framing: Framing, asked_at: Instant, kind: fn
         }
         Framing::Event => Ok(sse::response(frames(headers_due(opening).await?, framing, reply))),
     }
+}
+
+/// The same for a request that asks nothing: its model is loaded or, with `unloads`, taken out of memory.
+async fn respond_without_question(
+    state: &AppState,
+    model: Option<String>,
+    unloads: bool,
+    framing: Framing,
+    kind: Kind,
+) -> Result<Response> {
+    let asked_at = Instant::now();
+    let frame = match unloads {
+        true => Reply::new(kind, memory::unload(state, model).await?, asked_at).unloaded(framing),
+        false => Reply::new(kind, memory::load(state, model).await?, asked_at).loaded(framing),
+    };
+    Ok(match framing {
+        Framing::Whole => json(frame),
+        Framing::Line => lines(stream::iter([frame])),
+        Framing::Event => sse::response(stream::iter([frame])),
+    })
 }
 
 fn frames(

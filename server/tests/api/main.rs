@@ -19,6 +19,7 @@ mod embeddings;
 mod endless;
 mod health;
 mod jobs;
+mod memory;
 mod messages;
 mod models;
 mod mortal;

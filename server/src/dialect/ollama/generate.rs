@@ -2,7 +2,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::options::{ChatOptions, check_images, check_think, schema};
+use super::{
+    keep_alive::KeepAlive,
+    options::{ChatOptions, check_images, check_think, schema},
+};
 use crate::{
     chat::Question,
     dialect::logprobs::logprobs,
@@ -15,7 +18,7 @@ use crate::{
 pub struct GenerateRequest {
     /// Without one, the server's default model answers.
     pub model: Option<String>,
-    /// Without one, the model is loaded and nothing is written.
+    /// Without one nothing is written: the model is loaded, or unloaded with a `keep_alive` of 0.
     pub prompt: Option<String>,
     /// A system message before the prompt.
     pub system: Option<String>,
@@ -30,6 +33,9 @@ pub struct GenerateRequest {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
     pub top_logprobs: Option<i64>,
+    /// 0 takes the model out of memory after the answer, if callers may unload models, or at once where nothing is asked. For
+    /// all other values the server's KEEP_ALIVE stands.
+    pub keep_alive: Option<KeepAlive>,
 
     /// Not supported: only empty.
     pub suffix: Option<String>,
@@ -49,7 +55,15 @@ impl GenerateRequest {
         self.stream != Some(false)
     }
 
-    /// What the engine is asked; nothing when the model is only to be loaded.
+    /// Whether the model is to leave the memory afterwards.
+    ///
+    /// # Errors
+    /// 400 for a `keep_alive` that is no duration.
+    pub fn unloads(&self) -> Result<bool> {
+        self.keep_alive.as_ref().map_or(Ok(false), KeepAlive::is_zero)
+    }
+
+    /// What the engine is asked, if anything.
     ///
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.

@@ -4,7 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::options::{ChatOptions, check_images, check_think, schema};
+use super::{
+    keep_alive::KeepAlive,
+    options::{ChatOptions, check_images, check_think, schema},
+};
 use crate::{
     chat::{Question, Trim},
     dialect::{ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
@@ -17,6 +20,7 @@ use crate::{
 pub struct ChatRequest {
     /// Without one, the server's default model answers.
     pub model: Option<String>,
+    /// With none nothing is written: the model is loaded, or unloaded with a `keep_alive` of 0.
     pub messages: Vec<ChatMessage>,
     /// Unlike Ollama, an answer is streamed only when this is true.
     pub stream: Option<bool>,
@@ -31,6 +35,9 @@ pub struct ChatRequest {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
     pub top_logprobs: Option<i64>,
+    /// 0 takes the model out of memory after the answer, if callers may unload models, or at once where nothing is asked. For
+    /// all other values the server's KEEP_ALIVE stands.
+    pub keep_alive: Option<KeepAlive>,
 
     /// Not supported yet: only false.
     #[schema(value_type = Option<bool>)]
@@ -69,14 +76,25 @@ impl ChatRequest {
         if self.truncate == Some(false) { Trim::Never } else { Trim::Oldest }
     }
 
-    /// What the engine is asked.
+    /// Whether the model is to leave the memory afterwards.
+    ///
+    /// # Errors
+    /// 400 for a `keep_alive` that is no duration.
+    pub fn unloads(&self) -> Result<bool> {
+        self.keep_alive.as_ref().map_or(Ok(false), KeepAlive::is_zero)
+    }
+
+    /// What the engine is asked, if anything.
     ///
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
-    pub fn into_question(self) -> Result<Question> {
+    pub fn into_question(self) -> Result<Option<Question>> {
         check_think(self.think.as_ref())?;
         let parameters = self.options.unwrap_or_default().into_parameters()?;
-        check_message_count(self.messages.len())?;
+        let asks = !self.messages.is_empty();
+        if asks {
+            check_message_count(self.messages.len())?;
+        }
         let mut unanswered = VecDeque::new();
         let messages = self.messages.into_iter().enumerate();
         let messages =
@@ -88,7 +106,7 @@ impl ChatRequest {
             tools: Some(tools).filter(|tools| !tools.functions.is_empty()),
             logprobs: logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?,
         };
-        Ok(Question::new(self.model, messages, parameters, output))
+        Ok(asks.then(|| Question::new(self.model, messages, parameters, output)))
     }
 }
 

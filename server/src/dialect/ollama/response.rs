@@ -84,7 +84,7 @@ pub struct Rest {
 /// How an answer ended and what it cost. Durations are nanoseconds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Summary {
-    /// `stop`, `length`, or `load` when there was nothing to answer.
+    /// `stop`, `length`, or `load` and `unload` when there was nothing to answer.
     done_reason: &'static str,
     /// From the request to here.
     total_duration: u64,
@@ -111,7 +111,8 @@ pub struct Reply {
 /// Which path the answer is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    Chat(ContextReport),
+    /// With what the model was told, if it was.
+    Chat(Option<ContextReport>),
     Generate,
 }
 
@@ -154,11 +155,19 @@ impl Reply {
 
     /// The answer to a request that asks for nothing but that the model be loaded.
     pub fn loaded(&self, framing: Framing) -> Bytes {
+        self.nothing(framing, "load")
+    }
+
+    /// The same for one that asks that the model be unloaded.
+    pub fn unloaded(&self, framing: Framing) -> Bytes {
+        self.nothing(framing, "unload")
+    }
+
+    fn nothing(&self, framing: Framing, done_reason: &'static str) -> Bytes {
         let (usage, timings) = (Usage::default(), Timings::default());
         let nothing = Completion { finish_reason: FinishReason::Stop, usage, timings };
-        let summary = Summary { done_reason: "load", ..self.summary(nothing) };
-        let rest = Rest { logprobs: Vec::new(), done: true, summary: Some(summary) };
-        framing.frame(&GenerateResponse { model: &self.model, created_at: Utc::now(), response: "", rest })
+        let summary = Summary { done_reason, ..self.summary(nothing) };
+        self.frame(framing, "", Vec::new(), Rest { logprobs: Vec::new(), done: true, summary: Some(summary) })
     }
 
     fn piece(&self, framing: Framing, piece: Piece) -> Bytes {
@@ -167,14 +176,18 @@ impl Reply {
             done: piece.end.is_some(),
             summary: piece.end.map(|completion| self.summary(completion)),
         };
+        self.frame(framing, &piece.text, piece.tool_calls, rest)
+    }
+
+    fn frame(&self, framing: Framing, text: &str, tool_calls: Vec<ToolCall>, rest: Rest) -> Bytes {
         let (model, created_at) = (self.model.as_str(), Utc::now());
         match self.kind {
             Kind::Chat(_) => {
-                let tool_calls = piece.tool_calls.into_iter().map(ResponseToolCall::from).collect();
-                let message = ResponseMessage { role: "assistant", content: &piece.text, tool_calls };
+                let tool_calls = tool_calls.into_iter().map(ResponseToolCall::from).collect();
+                let message = ResponseMessage { role: "assistant", content: text, tool_calls };
                 framing.frame(&ChatResponse { model, created_at, message, rest })
             }
-            Kind::Generate => framing.frame(&GenerateResponse { model, created_at, response: &piece.text, rest }),
+            Kind::Generate => framing.frame(&GenerateResponse { model, created_at, response: text, rest }),
         }
     }
 
@@ -192,7 +205,7 @@ impl Reply {
             eval_count: completion.usage.completion_tokens,
             eval_duration: nanoseconds(completion.timings.decode_ms),
             context: match self.kind {
-                Kind::Chat(context) => Some(context),
+                Kind::Chat(context) => context,
                 Kind::Generate => None,
             },
         }

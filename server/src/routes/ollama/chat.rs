@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 
-use super::respond;
+use super::{memory::unloading, respond, respond_without_question};
 use crate::{
     chat::admission::Call,
     dialect::ollama::{ChatRequest, ChatResponse, ErrorBody, Framing, Kind},
@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Answer a conversation: in one JSON object, as lines of JSON with `"stream": true`, or as Server-Sent Events with
-/// `Accept: text/event-stream`. A conversation that is too long loses its oldest messages, which `context` tells.
+/// `Accept: text/event-stream`. A conversation that is too long loses its oldest messages, which `context` tells. Without
+/// messages the model is loaded, or unloaded with a `keep_alive` of 0.
 #[utoipa::path(
     post,
     path = "/api/chat",
@@ -31,6 +32,7 @@ use crate::{
         )),
         (status = BAD_REQUEST, body = ErrorBody),
         (status = NOT_FOUND, description = "no such model", body = ErrorBody),
+        (status = CONFLICT, description = "it is answering, or kept elsewhere, and cannot be unloaded", body = ErrorBody),
         (status = SERVICE_UNAVAILABLE, description = "the engine is down or busy", body = ErrorBody),
         (status = GATEWAY_TIMEOUT, description = "the engine took too long", body = ErrorBody),
     ),
@@ -43,8 +45,14 @@ pub async fn chat(
 ) -> Result<Response> {
     let asked_at = Instant::now();
     let (framing, trim) = (framing(&headers, request.stream), request.trim());
-    let opening = located(open(state, call, request.into_question()?, trim), "messages", "format");
-    respond(opening, framing, asked_at, |answer| Kind::Chat(answer.context)).await
+    let (model, unloads) = (request.model.clone(), request.unloads()?);
+    let Some(question) = request.into_question()? else {
+        return respond_without_question(&state, model, unloads, framing, Kind::Chat(None)).await;
+    };
+    let opening = open(state.clone(), call, question, trim);
+    let opening = if unloads { unloading(state, opening) } else { opening };
+    let opening = located(opening, "messages", "format");
+    respond(opening, framing, asked_at, |answer| Kind::Chat(Some(answer.context))).await
 }
 
 /// An explicit `"stream": false` counts more than what the client would accept.

@@ -1,21 +1,19 @@
 use std::time::Instant;
 
 use axum::{extract::State, response::Response};
-use futures::stream;
 
-use super::{json, lines, respond};
+use super::{memory::unloading, respond, respond_without_question};
 use crate::{
-    chat::{Trim, admission::Call, model_or_default},
-    dialect::ollama::{ErrorBody, Framing, GenerateRequest, GenerateResponse, Kind, Reply},
-    engine::EngineError,
+    chat::{Trim, admission::Call},
+    dialect::ollama::{ErrorBody, Framing, GenerateRequest, GenerateResponse, Kind},
     error::Result,
     extract::Json,
     routes::opening::{located, open},
     state::AppState,
 };
 
-/// Answer one prompt, or continue it with `"raw": true`: as lines of JSON, or in one object with `"stream": false`. Without a
-/// prompt the model is loaded. Nothing is shortened: a prompt that does not fit is refused.
+/// Answer one prompt, or continue it with `"raw": true`: as lines of JSON, or in one object with `"stream": false`. Nothing is
+/// shortened: a prompt that does not fit is refused. Without one the model is loaded, or unloaded with a `keep_alive` of 0.
 #[utoipa::path(
     post,
     path = "/api/generate",
@@ -28,6 +26,7 @@ use crate::{
         )),
         (status = BAD_REQUEST, body = ErrorBody),
         (status = NOT_FOUND, description = "no such model", body = ErrorBody),
+        (status = CONFLICT, description = "it is answering, or kept elsewhere, and cannot be unloaded", body = ErrorBody),
         (status = SERVICE_UNAVAILABLE, description = "the engine is down or busy", body = ErrorBody),
         (status = GATEWAY_TIMEOUT, description = "the engine took too long", body = ErrorBody),
     ),
@@ -39,22 +38,12 @@ pub async fn generate(
 ) -> Result<Response> {
     let asked_at = Instant::now();
     let framing = if request.streams() { Framing::Line } else { Framing::Whole };
-    let model = request.model.clone();
-    let Some(question) = request.into_question()? else { return load(state, model, framing, asked_at).await };
-    let opening = located(open(state, call, question, Trim::Never), "prompt", "format");
+    let (model, unloads) = (request.model.clone(), request.unloads()?);
+    let Some(question) = request.into_question()? else {
+        return respond_without_question(&state, model, unloads, framing, Kind::Generate).await;
+    };
+    let opening = open(state.clone(), call, question, Trim::Never);
+    let opening = if unloads { unloading(state, opening) } else { opening };
+    let opening = located(opening, "prompt", "format");
     respond(opening, framing, asked_at, |_| Kind::Generate).await
-}
-
-async fn load(state: AppState, model: Option<String>, framing: Framing, asked_at: Instant) -> Result<Response> {
-    let model = model_or_default(&state, model).await?;
-    match state.engine.load(&model).await {
-        // Whether it is in memory is the business of the server behind this one.
-        Err(EngineError::KeptElsewhere) => state.engine.ready(&model).await?,
-        loaded => loaded?,
-    }
-    let loaded = Reply::new(Kind::Generate, model, asked_at).loaded(framing);
-    Ok(match framing {
-        Framing::Line => lines(stream::iter([loaded])),
-        Framing::Whole | Framing::Event => json(loaded),
-    })
 }

@@ -41,6 +41,16 @@ class RealModel(unittest.TestCase):
         self.chat()
         self.assertIn(STARTER, [model.model for model in self.client.ps().models])
 
+    def test_a_model_leaves_the_memory_and_comes_back_as_ollamas_command_line_asks(self):
+        def in_memory():
+            return STARTER in [model.model for model in self.client.ps().models]
+
+        self.chat()
+        self.assertEqual(self.generate(prompt="", keep_alive=0).done_reason, "unload")
+        self.assertFalse(in_memory())
+        self.assertEqual(self.chat(messages=[], keep_alive="5m").done_reason, "load")
+        self.assertTrue(in_memory())
+
     def test_a_model_is_shown(self):
         self.chat()
         shown = self.client.show(STARTER)
