@@ -51,7 +51,7 @@ pub trait Engine: Send + Sync {
     /// Make one vector of each text.
     async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
         let _ = request;
-        Err(EngineError::Unsupported("embeddings"))
+        Err(EngineError::Unsupported { param: "input", reason: "this engine makes no vectors" })
     }
 
     /// Bring a model into memory, and wait until it is there.
@@ -260,9 +260,14 @@ pub enum EngineError {
     UnusableTools(String),
     #[error("tools are not supported by this model")]
     ToolsUnsupported,
-    /// The engine has no such thing; names it.
-    #[error("{0} are not supported by this engine")]
-    Unsupported(&'static str),
+    /// The engine cannot do what a field of the request asks for.
+    #[error("{param}: {reason}")]
+    Unsupported {
+        /// As OpenAI's dialect calls it; where others have the field at all, they do too.
+        param: &'static str,
+        /// With what to do in its place.
+        reason: &'static str,
+    },
     /// The engine died or broke off after it had begun.
     #[error("the engine stopped in the middle of the answer")]
     Interrupted,
@@ -284,7 +289,7 @@ impl EngineError {
             Self::UnusableSchema(_) => "unusable_schema",
             Self::UnusableTools(_) => "unusable_tools",
             Self::ToolsUnsupported => "tools_unsupported",
-            Self::Unsupported(_) => "unsupported",
+            Self::Unsupported { .. } => "unsupported",
             Self::Interrupted => "interrupted",
             Self::Internal(_) => "internal",
         }

@@ -129,7 +129,7 @@ impl From<EngineError> for Error {
             EngineError::UnusableSchema(_) => Self::new(StatusCode::BAD_REQUEST, INVALID_SCHEMA, message),
             EngineError::UnusableTools(_) => Self::invalid("tools", message),
             EngineError::ToolsUnsupported => Self::unsupported("tools", message),
-            EngineError::Unsupported(what) => Self::unsupported(what, message),
+            EngineError::Unsupported { param, .. } => Self::unsupported(param, message),
             EngineError::Interrupted => Self::new(StatusCode::BAD_GATEWAY, "engine_interrupted", message),
             EngineError::Internal(cause) => {
                 tracing::error!(error = format!("{cause:#}"), "the engine failed");

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
-    FinishReason, Model, Prompt, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Usage, new_call_id,
+    FinishReason, Model, Prompt, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Tools, Usage, new_call_id,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
 use crate::{config::Config, models::full_name};
@@ -103,13 +103,8 @@ impl Engine for Ollama {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        if request.output.tools.as_ref().is_some_and(|tools| tools.choice != ToolChoice::Auto) {
-            let message = "this engine cannot be made to call a tool: leave out tool_choice".to_owned();
-            return Err(EngineError::InvalidRequest(message));
-        }
-        if request.output.tools.as_ref().is_some_and(|tools| !tools.parallel) {
-            let message = "this engine cannot be kept to one call: leave out parallel_tool_calls".to_owned();
-            return Err(EngineError::InvalidRequest(message));
+        if let Some(tools) = &request.output.tools {
+            check_choice(tools)?;
         }
         let response = match request.prompt_and_answer().as_ref() {
             Prompt::Messages(messages) => {
@@ -129,6 +124,18 @@ impl Engine for Ollama {
         let wire::Embedded { embeddings, prompt_eval_count } = self.upstream.json(response).await?;
         Ok(Embeddings { vectors: embeddings, tokens: prompt_eval_count })
     }
+}
+
+/// Ollama's models call as many functions as they like.
+fn check_choice(tools: &Tools) -> Result<(), EngineError> {
+    let unsupported = |param, reason| Err(EngineError::Unsupported { param, reason });
+    if tools.choice != ToolChoice::Auto {
+        return unsupported("tool_choice", "this engine cannot be made to call a tool; leave it out");
+    }
+    if !tools.parallel {
+        return unsupported("parallel_tool_calls", "this engine cannot be kept to one call; leave it out");
+    }
+    Ok(())
 }
 
 fn answer(lines: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static) -> ChatStream {

@@ -111,7 +111,10 @@ impl Engine for OpenAi {
                 self.stream("/chat/completions", &body, &request.model).await?
             }
             // They come in an older form there, which tells no bytes.
-            Prompt::Text(_) if request.output.logprobs.is_some() => return Err(EngineError::Unsupported("logprobs")),
+            Prompt::Text(_) if request.output.logprobs.is_some() => {
+                let reason = "this engine does not tell them of a text that it continues; leave them out";
+                return Err(EngineError::Unsupported { param: "logprobs", reason });
+            }
             Prompt::Text(text) => {
                 let body = request::CompletionRequest::new(&request, text);
                 self.stream("/completions", &body, &request.model).await?

@@ -1,5 +1,6 @@
 //! Functions that the model may call, in OpenAI's dialect.
 
+use axum::http::StatusCode;
 use flotilla::engine::{Role, Scripted, Step, ToolCall, ToolChoice};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -137,4 +138,24 @@ async fn the_form_of_the_answer_reaches_the_engine() {
     ask(&server, json!({ "response_format": format })).await;
     let schema = server.engine.last_request().unwrap().output.schema.unwrap();
     assert_eq!((schema.schema, schema.strict), (person, true));
+}
+
+#[tokio::test]
+async fn a_wish_that_the_engine_cannot_meet_is_refused_by_name() {
+    // In front of an Ollama, which is not asked.
+    let server = TestServer::unreachable().await;
+    for (fields, param) in [
+        (json!({ "model": "qwen", "tool_choice": "required" }), "tool_choice"),
+        (json!({ "model": "qwen", "parallel_tool_calls": false }), "parallel_tool_calls"),
+    ] {
+        let response = ask(&server, fields).await;
+        let error = &response.json()["error"];
+        assert_eq!(response.status, StatusCode::BAD_REQUEST);
+        assert_eq!((&error["code"], &error["param"]), (&json!("unsupported_parameter"), &json!(param)));
+    }
+    let tokens = server.post("/v1/embeddings", json!({ "model": "qwen", "input": [[1, 2]] })).await.json();
+    assert_eq!(
+        (&tokens["error"]["code"], &tokens["error"]["param"]),
+        (&json!("unsupported_parameter"), &json!("input"))
+    );
 }

@@ -166,7 +166,7 @@ async fn ollama_cannot_be_made_to_call_a_tool_and_is_not_asked() {
 
     let refused = engine.chat(asking(tools(ToolChoice::Required))).await.err().unwrap();
 
-    assert!(matches!(refused, EngineError::InvalidRequest(message) if message.contains("tool_choice")));
+    assert!(matches!(refused, EngineError::Unsupported { param: "tool_choice", .. }));
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn ollama_cannot_be_kept_to_one_call_and_is_not_asked() {
 
     let refused = engine.chat(asking(one_at_most(tools(ToolChoice::Auto)))).await.err().unwrap();
 
-    assert!(matches!(refused, EngineError::InvalidRequest(message) if message.contains("parallel_tool_calls")));
+    assert!(matches!(refused, EngineError::Unsupported { param: "parallel_tool_calls", .. }));
 }
 
 #[tokio::test]
@@ -212,4 +212,13 @@ async fn ollama_continues_a_text_and_makes_vectors() {
     assert_eq!((embeddings.vectors.len(), embeddings.tokens), (2, 2));
     let expected = json!({ "model": MODEL, "input": ["one", "two"], "truncate": true });
     assert_eq!(player.last_request().body, expected);
+}
+
+#[tokio::test]
+async fn ollama_takes_no_tokens_and_is_not_asked() {
+    let (_player, engine) = ollama(Reply::ok(OLLAMA_ANSWER)).await;
+
+    let refused = engine.embed(EmbedRequest { texts: vec![EmbedText::Tokens(vec![1])], ..embedding() }).await.err();
+
+    assert!(matches!(refused, Some(EngineError::Unsupported { param: "input", .. })));
 }

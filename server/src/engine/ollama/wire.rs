@@ -134,7 +134,7 @@ impl<'a> EmbedRequest<'a> {
         let texts = request.texts.iter().map(|text| match text {
             EmbedText::Text(text) => Ok(text.as_str()),
             EmbedText::Tokens(_) => {
-                Err(EngineError::InvalidRequest("this engine takes texts and no tokens".to_owned()))
+                Err(EngineError::Unsupported { param: "input", reason: "this engine takes texts and no tokens" })
             }
         });
         Ok(Self { model: &request.model, input: texts.collect::<Result<_, _>>()?, truncate: request.truncate })
