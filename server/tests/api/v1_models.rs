@@ -1,8 +1,13 @@
 use axum::http::StatusCode;
+use chrono::Utc;
 use flotilla::engine::Scripted;
 use insta::assert_snapshot;
 
-use crate::support::TestServer;
+use crate::{
+    pulling::Pulling,
+    registry::{MODEL, gguf},
+    support::TestServer,
+};
 
 #[tokio::test]
 async fn the_list_has_openais_shape() {
@@ -20,6 +25,17 @@ async fn one_model_is_found_by_its_id() {
     let server = TestServer::new(Scripted::new(vec![])).await;
     let response = server.get("/v1/models/scripted").await;
     assert_snapshot!(response.text(), @r#"{"id":"scripted","object":"model","created":0,"owned_by":"flotilla"}"#);
+}
+
+#[tokio::test]
+async fn a_model_was_created_when_its_file_was_written() {
+    let before = Utc::now().timestamp();
+    let pulling = Pulling::of(gguf(1000)).await.with_own_engine();
+    pulling.pull(MODEL).await;
+
+    let created = pulling.server.get("/v1/models").await.json()["data"][0]["created"].as_i64().unwrap();
+
+    assert!((before - 1..=Utc::now().timestamp()).contains(&created), "{created}");
 }
 
 #[tokio::test]

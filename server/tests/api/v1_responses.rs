@@ -47,6 +47,19 @@ async fn a_response_has_openais_shape() {
 }
 
 #[tokio::test]
+async fn a_response_repeats_what_was_asked_for() {
+    let server = server().await;
+    let tools = json!([{ "type": "function", "name": "now" }]);
+    for choice in [json!("none"), json!("required"), json!({ "type": "function", "name": "now" })] {
+        let fields = json!({ "tools": tools, "tool_choice": choice, "metadata": { "user": "7" } });
+        let response = ask(&server, fields).await.json();
+        assert_eq!((&response["tool_choice"], &response["metadata"]), (&choice, &json!({ "user": "7" })));
+    }
+    let response = ask(&server, json!({})).await.json();
+    assert_eq!((&response["tool_choice"], &response["metadata"]), (&json!("auto"), &json!({})));
+}
+
+#[tokio::test]
 async fn the_events_of_a_stream_come_in_the_documented_order() {
     let events = events(&ask(&server().await, json!({ "stream": true })).await);
     assert_snapshot!(types(&events), @"

@@ -16,7 +16,7 @@ pub struct ModelObject {
     id: String,
     /// Always `model`.
     object: &'static str,
-    /// Unix seconds, which engines do not tell: always 0.
+    /// Unix seconds: when its file was last written; 0 where the engine does not tell.
     created: i64,
     owned_by: &'static str,
 }
@@ -29,6 +29,7 @@ impl From<Vec<Model>> for ModelList {
 
 impl From<Model> for ModelObject {
     fn from(model: Model) -> Self {
-        Self { id: model.id, object: "model", created: 0, owned_by: "flotilla" }
+        let created = model.modified_at.map_or(0, |time| time.timestamp());
+        Self { id: model.id, object: "model", created, owned_by: "flotilla" }
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -9,7 +11,7 @@ use crate::{
         openai::{
             format::{JsonSchema, schema_of},
             message::called,
-            tool_choice::{ToolChoiceOption, tools},
+            tool_choice::{ToolChoiceMode, ToolChoiceOption, tools},
         },
         tools::check_count,
     },
@@ -35,6 +37,8 @@ pub struct ResponseRequest {
     pub tool_choice: Option<ToolChoiceOption>,
     /// False: call one function at most.
     pub parallel_tool_calls: Option<bool>,
+    /// Comes back in the response, and nothing else is done with it.
+    pub metadata: Option<BTreeMap<String, String>>,
 
     /// Nothing is kept: only false.
     pub store: Option<bool>,
@@ -138,7 +142,9 @@ pub struct Echo {
     pub top_p: Option<f32>,
     pub format: Option<TextFormat>,
     pub tools: Vec<ResponseTool>,
+    pub tool_choice: ToolChoiceOption,
     pub parallel_tool_calls: bool,
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl ResponseRequest {
@@ -154,7 +160,9 @@ impl ResponseRequest {
             top_p: self.top_p,
             format: self.text.as_ref().and_then(|text| text.format.clone()),
             tools: self.tools.clone().unwrap_or_default(),
+            tool_choice: self.tool_choice.clone().unwrap_or(ToolChoiceOption::Mode(ToolChoiceMode::Auto)),
             parallel_tool_calls: self.parallel_tool_calls.unwrap_or(true),
+            metadata: self.metadata.clone().unwrap_or_default(),
         }
     }
 

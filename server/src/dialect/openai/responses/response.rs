@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::request::{Echo, ResponseTool, TextFormat};
 use crate::{
-    dialect::openai::response::new_id,
+    dialect::openai::{response::new_id, tool_choice::ToolChoiceOption},
     engine::{Completion, FinishReason, ToolCall},
 };
 
@@ -37,8 +37,7 @@ pub struct ResponseObject {
     top_p: Option<f32>,
     text: ResponseTextEcho,
     tools: Vec<ResponseTool>,
-    /// `auto`, whatever was asked for.
-    tool_choice: &'static str,
+    tool_choice: ToolChoiceOption,
     /// Always `disabled`.
     truncation: &'static str,
     usage: Option<ResponseUsage>,
@@ -140,10 +139,10 @@ impl ResponseObject {
             top_p: echo.top_p,
             text: ResponseTextEcho { format: echo.format.unwrap_or(format) },
             tools: echo.tools,
-            tool_choice: "auto",
+            tool_choice: echo.tool_choice,
             truncation: "disabled",
             usage: None,
-            metadata: BTreeMap::new(),
+            metadata: echo.metadata,
         }
     }
 
