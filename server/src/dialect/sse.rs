@@ -24,18 +24,24 @@ pub fn event_bytes(id: Option<u64>, data: &str) -> Bytes {
     if let Some(id) = id {
         writeln!(event, "id: {id}").expect("writing to a string");
     }
+    push_data(&mut event, data);
+    Bytes::from(event)
+}
+
+/// Adds an event with a name to others, as the few formats have it that tell their clients twice what an event is.
+pub fn push_named_event(events: &mut String, name: &str, data: &str) {
+    events.reserve(name.len() + data.len() + 32);
+    writeln!(events, "event: {name}").expect("writing to a string");
+    push_data(events, data);
+}
+
+fn push_data(event: &mut String, data: &str) {
     for line in data.replace("\r\n", "\n").split(['\r', '\n']) {
         event.push_str("data: ");
         event.push_str(line);
         event.push('\n');
     }
     event.push('\n');
-    Bytes::from(event)
-}
-
-/// One event with a name, as the few formats have it that tell their clients twice what an event is.
-pub fn named_event_bytes(name: &str, data: &str) -> Bytes {
-    Bytes::from([format!("event: {name}\n").as_bytes(), &event_bytes(None, data)].concat())
 }
 
 /// The same events, with a comment after every 15 seconds in which there was none.

@@ -172,5 +172,5 @@ pub fn event(value: &impl Serialize) -> Bytes {
 }
 
 pub fn concat(events: impl IntoIterator<Item = Bytes>) -> Bytes {
-    events.into_iter().fold(Vec::new(), |all, event| [all, event.to_vec()].concat()).into()
+    events.into_iter().collect::<Vec<_>>().concat().into()
 }

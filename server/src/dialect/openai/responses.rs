@@ -2,12 +2,14 @@
 //!
 //! <https://platform.openai.com/docs/api-reference/responses>
 
+mod draft;
 mod event;
 mod request;
 mod response;
 
 pub use self::{
-    event::{ResponseEvent, ResponseWriter},
+    draft::Draft,
+    event::{EventWriter, ResponseEvent},
     request::{Echo, ResponseRequest},
     response::ResponseObject,
 };

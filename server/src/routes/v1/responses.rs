@@ -10,7 +10,7 @@ use crate::{
     dialect::{
         openai::{
             ErrorBody,
-            responses::{Echo, ResponseEvent, ResponseObject, ResponseRequest, ResponseWriter},
+            responses::{Draft, Echo, EventWriter, ResponseEvent, ResponseObject, ResponseRequest},
         },
         sse,
     },
@@ -47,12 +47,12 @@ pub async fn responses(
         return Ok(sse::response(sse::with_comments(events, positions)));
     }
     let answer = opening.await?;
-    let mut writer = ResponseWriter::new(answer.model.clone(), echo);
+    let mut draft = Draft::new(answer.model.clone(), echo);
     let mut pieces = std::pin::pin!(pieces(vec![answer]));
     while let Some((_, piece)) = pieces.next().await {
-        writer.delta(piece?);
+        draft.note(piece?, |_| {});
     }
-    Ok(Json(writer.into_response()).into_response())
+    Ok(Json(draft.into_response()).into_response())
 }
 
 fn events(opening: Opening<Answer>, echo: Echo) -> impl Stream<Item = Bytes> + Send {
@@ -60,11 +60,11 @@ fn events(opening: Opening<Answer>, echo: Echo) -> impl Stream<Item = Bytes> + S
         let answer = match opening.await {
             Ok(answer) => answer,
             Err(error) => {
-                yield ResponseWriter::new(String::new(), echo).error(&error);
+                yield EventWriter::new(String::new(), echo).error(&error);
                 return;
             }
         };
-        let mut writer = ResponseWriter::new(answer.model.clone(), echo);
+        let mut writer = EventWriter::new(answer.model.clone(), echo);
         yield writer.begin();
         let mut pieces = std::pin::pin!(pieces(vec![answer]));
         while let Some((_, piece)) = pieces.next().await {

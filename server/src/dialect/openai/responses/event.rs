@@ -3,17 +3,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
+    draft::{Change, Draft},
     request::Echo,
     response::{OutputItem, OutputText, ResponseObject, ResponseStatus},
 };
-use crate::{
-    dialect::{
-        openai::{chunk::concat, response::new_id},
-        sse,
-    },
-    engine::{Completion, Delta, ToolCall},
-    error::Error,
-};
+use crate::{dialect::sse, engine::Delta, error::Error};
 
 /// An event of a streamed response. Its type is its SSE name too.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,7 +27,7 @@ pub enum EventDetail<'a> {
     /// `response.created`, `response.in_progress`, `response.completed`, `response.incomplete`.
     Response { response: &'a ResponseObject },
     /// `response.output_item.added`, `response.output_item.done`.
-    Item { output_index: usize, item: OutputItem },
+    Item { output_index: usize, item: &'a OutputItem },
     /// `response.content_part.added`, `response.content_part.done`.
     Part { item_id: &'a str, output_index: usize, content_index: usize, part: OutputText },
     /// `response.output_text.delta`.
@@ -64,131 +58,100 @@ pub enum EventDetail<'a> {
     Error { code: &'a str, message: &'a str, param: Option<&'a str> },
 }
 
-/// Puts a response together while it is written: whole with [`Self::finish`], or as events with `begin`, `delta` and, when it
-/// breaks off, `error`.
-pub struct ResponseWriter {
-    response: ResponseObject,
+/// Writes the events of a response: `begin`, then `delta` as often as there is one; or `error` at any point, after which
+/// nothing follows.
+pub struct EventWriter {
+    draft: Draft,
     sequence_number: u64,
-    /// The message that is being written: its id and the text so far.
-    message: Option<(String, String)>,
 }
 
-impl ResponseWriter {
+impl EventWriter {
     pub fn new(model: String, echo: Echo) -> Self {
-        Self { response: ResponseObject::begun(model, echo), sequence_number: 0, message: None }
+        Self { draft: Draft::new(model, echo), sequence_number: 0 }
     }
 
     /// The first two events.
     pub fn begin(&mut self) -> Bytes {
-        concat([self.response_event("response.created"), self.response_event("response.in_progress")])
+        let mut events = Events::numbered(&mut self.sequence_number);
+        for name in ["response.created", "response.in_progress"] {
+            events.push(name, EventDetail::Response { response: self.draft.response() });
+        }
+        events.bytes.into()
     }
 
     /// The events for what the answer goes on with; the last delta ends the response.
     pub fn delta(&mut self, delta: Delta) -> Bytes {
-        match delta {
-            Delta::Logprobs(_) => Bytes::new(),
-            Delta::Text(piece) => self.text(&piece.text),
-            Delta::ToolCall(call) => concat([self.close_message(), self.call(&call)]),
-            Delta::Done(completion) => self.end(completion),
-        }
+        let mut events = Events::numbered(&mut self.sequence_number);
+        self.draft.note(delta, |change| events.push_change(change));
+        events.bytes.into()
     }
 
     /// The last event of a response that broke off.
     pub fn error(&mut self, error: &Error) -> Bytes {
+        let mut events = Events::numbered(&mut self.sequence_number);
         let detail = EventDetail::Error { code: error.code, message: &error.message, param: error.param.as_deref() };
-        next_event(&mut self.sequence_number, "error", detail)
-    }
-
-    /// The whole response, after its last delta.
-    pub fn into_response(self) -> ResponseObject {
-        self.response
-    }
-
-    fn text(&mut self, delta: &str) -> Bytes {
-        let opened = self.open_message();
-        let output_index = self.response.output.len();
-        let Some((id, text)) = &mut self.message else { return opened };
-        text.push_str(delta);
-        let detail = EventDetail::TextDelta { item_id: id, output_index, content_index: 0, delta, logprobs: [] };
-        concat([opened, next_event(&mut self.sequence_number, "response.output_text.delta", detail)])
-    }
-
-    fn open_message(&mut self) -> Bytes {
-        if self.message.is_some() {
-            return Bytes::new();
-        }
-        let output_index = self.response.output.len();
-        let id = new_id("msg_");
-        let item = OutputItem::message(id.clone(), ResponseStatus::InProgress, Vec::new());
-        let part = OutputText::from(String::new());
-        let number = &mut self.sequence_number;
-        let events = [
-            next_event(number, "response.output_item.added", EventDetail::Item { output_index, item }),
-            next_event(
-                number,
-                "response.content_part.added",
-                EventDetail::Part { item_id: &id, output_index, content_index: 0, part },
-            ),
-        ];
-        self.message = Some((id, String::new()));
-        concat(events)
-    }
-
-    fn close_message(&mut self) -> Bytes {
-        let Some((id, text)) = self.message.take() else { return Bytes::new() };
-        let output_index = self.response.output.len();
-        let part = OutputText::from(text.clone());
-        let item = OutputItem::message(id.clone(), ResponseStatus::Completed, vec![part.clone()]);
-        self.response.output.push(item.clone());
-        let number = &mut self.sequence_number;
-        let done = EventDetail::TextDone { item_id: &id, output_index, content_index: 0, text: &text, logprobs: [] };
-        concat([
-            next_event(number, "response.output_text.done", done),
-            next_event(
-                number,
-                "response.content_part.done",
-                EventDetail::Part { item_id: &id, output_index, content_index: 0, part },
-            ),
-            next_event(number, "response.output_item.done", EventDetail::Item { output_index, item }),
-        ])
-    }
-
-    fn call(&mut self, call: &ToolCall) -> Bytes {
-        let output_index = self.response.output.len();
-        let id = new_id("fc_");
-        let added = OutputItem::call(id.clone(), ResponseStatus::InProgress, call, String::new());
-        let item = OutputItem::call(id.clone(), ResponseStatus::Completed, call, call.arguments.clone());
-        self.response.output.push(item.clone());
-        let (number, item_id, arguments) = (&mut self.sequence_number, id.as_str(), call.arguments.as_str());
-        let delta = EventDetail::ArgumentsDelta { item_id, output_index, delta: arguments };
-        let done = EventDetail::ArgumentsDone { item_id, output_index, name: &call.name, arguments };
-        concat([
-            next_event(number, "response.output_item.added", EventDetail::Item { output_index, item: added }),
-            next_event(number, "response.function_call_arguments.delta", delta),
-            next_event(number, "response.function_call_arguments.done", done),
-            next_event(number, "response.output_item.done", EventDetail::Item { output_index, item }),
-        ])
-    }
-
-    fn end(&mut self, completion: Completion) -> Bytes {
-        // A model that says nothing still gives a message, as OpenAI's do.
-        let opened = if self.response.output.is_empty() { self.open_message() } else { Bytes::new() };
-        let closed = self.close_message();
-        self.response.end(completion);
-        let name = match self.response.status {
-            ResponseStatus::Incomplete => "response.incomplete",
-            ResponseStatus::InProgress | ResponseStatus::Completed => "response.completed",
-        };
-        concat([opened, closed, self.response_event(name)])
-    }
-
-    fn response_event(&mut self, name: &'static str) -> Bytes {
-        next_event(&mut self.sequence_number, name, EventDetail::Response { response: &self.response })
+        events.push("error", detail);
+        events.bytes.into()
     }
 }
 
-fn next_event(sequence_number: &mut u64, name: &'static str, detail: EventDetail<'_>) -> Bytes {
-    let event = ResponseEvent { r#type: name, sequence_number: *sequence_number, detail };
-    *sequence_number += 1;
-    sse::named_event_bytes(name, &serde_json::to_string(&event).expect("structs of texts and numbers are JSON"))
+/// Events that go out together.
+struct Events<'a> {
+    bytes: String,
+    sequence_number: &'a mut u64,
+}
+
+impl<'a> Events<'a> {
+    fn numbered(sequence_number: &'a mut u64) -> Self {
+        Self { bytes: String::new(), sequence_number }
+    }
+
+    fn push_change(&mut self, change: Change<'_>) {
+        let content_index = 0;
+        match change {
+            Change::Opened { index: output_index, id } => {
+                let item = &OutputItem::message(id.to_owned(), ResponseStatus::InProgress, Vec::new());
+                self.push("response.output_item.added", EventDetail::Item { output_index, item });
+                let part = String::new().into();
+                let part = EventDetail::Part { item_id: id, output_index, content_index, part };
+                self.push("response.content_part.added", part);
+            }
+            Change::Said { index: output_index, id: item_id, text: delta } => {
+                let said = EventDetail::TextDelta { item_id, output_index, content_index, delta, logprobs: [] };
+                self.push("response.output_text.delta", said);
+            }
+            Change::Closed { index: output_index, id: item_id, text, item } => {
+                let said = EventDetail::TextDone { item_id, output_index, content_index, text, logprobs: [] };
+                self.push("response.output_text.done", said);
+                let part = text.to_owned().into();
+                let part = EventDetail::Part { item_id, output_index, content_index, part };
+                self.push("response.content_part.done", part);
+                self.push("response.output_item.done", EventDetail::Item { output_index, item });
+            }
+            Change::Called { index: output_index, id: item_id, call, item } => {
+                let (name, arguments) = (call.name.as_str(), call.arguments.as_str());
+                let added = &OutputItem::call(item_id.to_owned(), ResponseStatus::InProgress, call, String::new());
+                self.push("response.output_item.added", EventDetail::Item { output_index, item: added });
+                let delta = EventDetail::ArgumentsDelta { item_id, output_index, delta: arguments };
+                self.push("response.function_call_arguments.delta", delta);
+                let done = EventDetail::ArgumentsDone { item_id, output_index, name, arguments };
+                self.push("response.function_call_arguments.done", done);
+                self.push("response.output_item.done", EventDetail::Item { output_index, item });
+            }
+            Change::Ended(response) => {
+                let name = match response.status {
+                    ResponseStatus::Incomplete => "response.incomplete",
+                    ResponseStatus::InProgress | ResponseStatus::Completed => "response.completed",
+                };
+                self.push(name, EventDetail::Response { response });
+            }
+        }
+    }
+
+    fn push(&mut self, name: &'static str, detail: EventDetail<'_>) {
+        let event = ResponseEvent { r#type: name, sequence_number: *self.sequence_number, detail };
+        *self.sequence_number += 1;
+        let json = serde_json::to_string(&event).expect("structs of texts and numbers are JSON");
+        sse::push_named_event(&mut self.bytes, name, &json);
+    }
 }
