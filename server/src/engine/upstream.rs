@@ -1,5 +1,7 @@
 //! What the engines that are reached over HTTP have in common: a client, its limits, and lines out of a response.
 
+pub mod wire;
+
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context, bail};

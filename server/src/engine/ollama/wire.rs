@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     chat::Parameters,
-    engine::{self, EmbedText, EngineError, Function, Output, PromptMessage, Role, Schema},
+    engine::{
+        self, EmbedText, EngineError, Output, PromptMessage, Role, Schema,
+        upstream::wire::{TokenLogprob, Tool},
+    },
 };
 
 #[derive(Serialize)]
@@ -64,12 +67,6 @@ struct Form<'a> {
     logprobs: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_logprobs: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    function: &'a Function,
 }
 
 /// What is `None` is left to the model's own settings.
@@ -153,13 +150,12 @@ impl<'a> Message<'a> {
 
 impl<'a> Form<'a> {
     fn new(output: &'a Output) -> Self {
-        let functions = output.tools.as_ref().map(|tools| tools.functions.as_slice()).unwrap_or_default();
         Self {
             format: output.schema.as_ref().map(|schema| match schema {
                 schema if *schema == Schema::any_object() => json!("json"),
                 schema => schema.schema.clone(),
             }),
-            tools: functions.iter().map(|function| Tool { r#type: "function", function }).collect(),
+            tools: Tool::offered(output),
             logprobs: output.logprobs.map(|_| true),
             top_logprobs: output.logprobs.filter(|count| *count > 0),
         }
@@ -220,25 +216,6 @@ pub struct CalledFunction {
     pub name: String,
     #[serde(default)]
     pub arguments: Value,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct TokenLogprob {
-    token: String,
-    logprob: f32,
-    bytes: Option<Vec<u8>>,
-    #[serde(default)]
-    top_logprobs: Vec<TokenLogprob>,
-}
-
-impl From<TokenLogprob> for engine::TokenLogprob {
-    fn from(token: TokenLogprob) -> Self {
-        Self {
-            bytes: token.bytes.unwrap_or_else(|| token.token.into_bytes()),
-            logprob: token.logprob,
-            top: token.top_logprobs.into_iter().map(Self::from).collect(),
-        }
-    }
 }
 
 /// `/api/embed`.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     chat::Parameters,
-    engine::{self, EmbedText, Function, PromptMessage, Role, Schema, ToolChoice},
+    engine::{self, EmbedText, PromptMessage, Role, Schema, ToolChoice, upstream::wire::Tool},
 };
 
 #[derive(Serialize)]
@@ -73,18 +73,11 @@ struct Message<'a> {
     tool_call_id: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    function: &'a Function,
-}
-
 impl<'a> ChatRequest<'a> {
     pub fn new(request: &'a engine::ChatRequest, messages: &'a [PromptMessage]) -> Self {
         let continues = !request.answer_so_far.is_empty();
         let output = &request.output;
         let tools = output.tools.as_ref();
-        let functions = tools.map(|tools| tools.functions.as_slice()).unwrap_or_default();
         Self {
             model: &request.model,
             messages: messages.iter().map(Message::new).collect(),
@@ -94,7 +87,7 @@ impl<'a> ChatRequest<'a> {
             stream_options: StreamOptions { include_usage: true },
             parameters: &request.parameters,
             response_format: output.schema.as_ref().map(response_format),
-            tools: functions.iter().map(|function| Tool { r#type: "function", function }).collect(),
+            tools: Tool::offered(output),
             tool_choice: tools.and_then(|tools| tool_choice(&tools.choice)),
             parallel_tool_calls: tools.filter(|tools| !tools.parallel).map(|_| false),
             logprobs: output.logprobs.map(|_| true),

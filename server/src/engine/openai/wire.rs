@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine;
+use crate::engine::upstream::wire::TokenLogprob;
 
 /// An event of an answer.
 #[derive(Deserialize)]
@@ -49,25 +49,6 @@ pub struct FunctionDelta {
 #[derive(Default, Deserialize)]
 pub struct Logprobs {
     pub content: Option<Vec<TokenLogprob>>,
-}
-
-#[derive(Deserialize)]
-pub struct TokenLogprob {
-    token: String,
-    logprob: f32,
-    bytes: Option<Vec<u8>>,
-    #[serde(default)]
-    top_logprobs: Vec<TokenLogprob>,
-}
-
-impl From<TokenLogprob> for engine::TokenLogprob {
-    fn from(token: TokenLogprob) -> Self {
-        Self {
-            bytes: token.bytes.unwrap_or_else(|| token.token.into_bytes()),
-            logprob: token.logprob,
-            top: token.top_logprobs.into_iter().map(Self::from).collect(),
-        }
-    }
 }
 
 /// `/embeddings`.
