@@ -254,11 +254,12 @@ async fn messages_that_cannot_be_sent_are_refused_by_name() {
         (json!([{ "role": "assistant", "content": null }]), "messages[0].content"),
         (json!([{ "role": "user", "content": " " }]), "messages[0].content"),
         (json!([{ "role": "user", "content": [] }]), "messages[0].content"),
-        (json!([{ "role": "user", "content": image }]), "messages[0].content[1]"),
         (json!([{ "role": "user", "content": [{ "type": "text" }] }]), "messages[0].content[0].text"),
     ] {
         assert_eq!(refusal(&ask(json!({ "messages": messages })).await), format!("400 invalid_request \"{param}\""));
     }
+    let refused = refusal(&ask(json!({ "messages": [{ "role": "user", "content": image }] })).await);
+    assert_eq!(refused, "400 unsupported_parameter \"messages[0].content[1]\"");
 }
 
 #[tokio::test]

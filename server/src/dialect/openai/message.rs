@@ -37,7 +37,7 @@ pub enum Content {
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ContentPart {
-    /// Only `text` is supported.
+    /// Only texts are supported: `text`, and what responses call them, `input_text` and `output_text`.
     pub r#type: String,
     pub text: Option<String>,
 }
@@ -94,15 +94,17 @@ impl ChatCompletionMessage {
 
 impl Content {
     /// The parts put together; `at` is where they stand in the request.
-    fn into_text(self, at: &str) -> Result<String> {
+    pub fn into_text(self, at: &str) -> Result<String> {
         let parts = match self {
             Self::Text(text) => return Ok(text),
             Self::Parts(parts) => parts,
         };
         let texts = parts.into_iter().enumerate().map(|(index, part)| match (part.r#type.as_str(), part.text) {
-            ("text", Some(text)) => Ok(text),
-            ("text", None) => Err(Error::invalid(format!("{at}[{index}].text"), "a text part must have a text")),
-            (_, _) => Err(Error::invalid(format!("{at}[{index}]"), "only parts of type text are supported")),
+            ("text" | "input_text" | "output_text", Some(text)) => Ok(text),
+            ("text" | "input_text" | "output_text", None) => {
+                Err(Error::invalid(format!("{at}[{index}].text"), "a text part must have a text"))
+            }
+            (_, _) => Err(Error::unsupported(format!("{at}[{index}]"), "only parts of text are supported")),
         });
         texts.collect()
     }

@@ -10,7 +10,7 @@ use crate::{
         FunctionDefinition, check_message_count,
         openai::{
             format::{JsonSchema, schema_of},
-            message::called,
+            message::{Content, called},
             tool_choice::{ToolChoiceMode, ToolChoiceOption, tools},
         },
         tools::check_count,
@@ -66,7 +66,7 @@ pub struct InputItem {
     /// `message` when left out.
     pub r#type: Option<String>,
     pub role: Option<InputRole>,
-    pub content: Option<InputContent>,
+    pub content: Option<Content>,
     /// Names a call, in the call and in what it has returned.
     pub call_id: Option<String>,
     /// The function that is called.
@@ -74,7 +74,7 @@ pub struct InputItem {
     /// A JSON object as text.
     pub arguments: Option<String>,
     /// What the function has returned.
-    pub output: Option<InputContent>,
+    pub output: Option<Content>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -84,20 +84,6 @@ pub enum InputRole {
     Developer,
     User,
     Assistant,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a text or an array of content parts")]
-pub enum InputContent {
-    Text(String),
-    Parts(Vec<InputPart>),
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct InputPart {
-    /// `input_text` or `output_text`.
-    pub r#type: String,
-    pub text: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -281,23 +267,6 @@ impl InputItem {
                 Err(Error::unsupported(at, message))
             }
         }
-    }
-}
-
-impl InputContent {
-    fn into_text(self, at: &str) -> Result<String> {
-        let parts = match self {
-            Self::Text(text) => return Ok(text),
-            Self::Parts(parts) => parts,
-        };
-        let texts = parts.into_iter().enumerate().map(|(index, part)| match (part.r#type.as_str(), part.text) {
-            ("input_text" | "output_text" | "text", Some(text)) => Ok(text),
-            ("input_text" | "output_text" | "text", None) => {
-                Err(Error::invalid(format!("{at}[{index}].text"), "a text part must have a text"))
-            }
-            (_, _) => Err(Error::unsupported(format!("{at}[{index}]"), "only parts of text are supported")),
-        });
-        texts.collect()
     }
 }
 
