@@ -10,6 +10,7 @@ pub mod openai;
 pub mod own;
 pub mod sse;
 mod tools;
+mod writer;
 
 use axum::{
     extract::Request,
@@ -21,7 +22,10 @@ use axum::{
     response::{IntoResponse, Json, Response},
 };
 
-pub use self::tools::{FunctionDefinition, ToolDefinition};
+pub use self::{
+    tools::{FunctionDefinition, ToolDefinition},
+    writer::Writer,
+};
 use crate::error::{Error, Result};
 
 /// More than any conversation that fits a context, and few enough to look at one by one.

@@ -16,11 +16,11 @@ use axum::{
 };
 use futures::{FutureExt, Stream, StreamExt, future, stream};
 
-use super::opening::{Opening, headers_due, pieces};
+use super::opening::{Opening, headers_due, together, written};
 use crate::{
     chat::Answer,
     dialect::{
-        ollama::{ErrorBody, Framing, Kind, Reply},
+        ollama::{Framing, Kind, Reply},
         sse,
     },
     error::Result,
@@ -28,20 +28,29 @@ use crate::{
 };
 
 /// Sends an answer as its client wants it. `kind` says for which path, by what the model was told.
-async fn respond(opening: Opening, framing: Framing, asked_at: Instant, kind: fn(&Answer) -> Kind) -> Result<Response> {
-    let reply = move |answer: &Answer| Reply::new(kind(answer), answer.model.clone(), asked_at);
+async fn respond(
+    opening: Opening,
+    framing: Framing,
+    asked_at: Instant,
+    kind: fn(Option<&Answer>) -> Kind,
+) -> Result<Response> {
+    let reply = move |answer: Option<&Answer>| {
+        let model = answer.map(|answer| answer.model.clone()).unwrap_or_default();
+        Reply::new(kind(answer), framing, model, asked_at)
+    };
+    let writer = move |answers: &[Answer]| reply(answers.first());
     match framing {
         Framing::Whole => {
             let answer = opening.await?;
-            let reply = reply(&answer);
+            let reply = reply(Some(&answer));
             Ok(json(reply.whole(answer.collect().await?)))
         }
         Framing::Line => {
             // Lines know no comments, so nothing is gained by headers before the first piece.
             let answer = opening.await?;
-            Ok(lines(frames(future::ready(Ok(answer)).boxed(), framing, reply)))
+            Ok(lines(written(future::ready(Ok(vec![answer])).boxed(), writer)))
         }
-        Framing::Event => Ok(sse::response(frames(headers_due(opening).await?, framing, reply))),
+        Framing::Event => Ok(sse::response(written(headers_due(together(vec![opening])).await?, writer))),
     }
 }
 
@@ -55,42 +64,14 @@ async fn respond_without_question(
 ) -> Result<Response> {
     let asked_at = Instant::now();
     let frame = match unloads {
-        true => Reply::new(kind, memory::unload(state, model).await?, asked_at).unloaded(framing),
-        false => Reply::new(kind, memory::load(state, model).await?, asked_at).loaded(framing),
+        true => Reply::new(kind, framing, memory::unload(state, model).await?, asked_at).unloaded(),
+        false => Reply::new(kind, framing, memory::load(state, model).await?, asked_at).loaded(),
     };
     Ok(match framing {
         Framing::Whole => json(frame),
         Framing::Line => lines(stream::iter([frame])),
         Framing::Event => sse::response(stream::iter([frame])),
     })
-}
-
-fn frames(
-    opening: Opening,
-    framing: Framing,
-    reply: impl Fn(&Answer) -> Reply + Send + 'static,
-) -> impl Stream<Item = Bytes> + Send {
-    async_stream::stream! {
-        let answer = match opening.await {
-            Ok(answer) => answer,
-            Err(error) => {
-                yield framing.frame(&ErrorBody::from(&error));
-                return;
-            }
-        };
-        let mut reply = reply(&answer);
-        let mut pieces = std::pin::pin!(pieces(vec![answer]));
-        while let Some((_, piece)) = pieces.next().await {
-            match piece {
-                Ok(delta) => {
-                    if let Some(frame) = reply.delta(framing, delta) {
-                        yield frame;
-                    }
-                }
-                Err(error) => yield framing.frame(&ErrorBody::from(&error.into())),
-            }
-        }
-    }
 }
 
 fn json(body: Bytes) -> Response {

@@ -1,8 +1,9 @@
 //! The first moments of an answer that no conversation keeps, the same in both dialects.
 
-use std::{future, time::Duration};
+use std::{future, pin::pin, time::Duration};
 
 use async_stream::stream;
+use axum::body::Bytes;
 use futures::{
     FutureExt, Stream, StreamExt,
     future::{BoxFuture, try_join_all},
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::{
     chat::{self, Answer, Question, Trim, admission::Call},
+    dialect::Writer,
     engine::{Delta, EngineError},
     error::Result,
     state::AppState,
@@ -84,6 +86,49 @@ pub fn pieces(answers: Vec<Answer>) -> impl Stream<Item = (usize, Result<Delta, 
             if failed {
                 return;
             }
+        }
+    }
+}
+
+/// The model of answers to one request; there is none where they could not be opened.
+pub fn model_of(answers: &[Answer]) -> String {
+    answers.first().map(|answer| answer.model.clone()).unwrap_or_default()
+}
+
+/// The answers as `writer` writes them. It is made for no answers where they cannot be opened, to write the error.
+pub fn written<W: Writer>(
+    opening: Opening<Vec<Answer>>,
+    writer: impl FnOnce(&[Answer]) -> W + Send,
+) -> impl Stream<Item = Bytes> + Send {
+    stream! {
+        let answers = match opening.await {
+            Ok(answers) => answers,
+            Err(error) => {
+                let only = writer(&[]).error(&error);
+                yield only;
+                return;
+            }
+        };
+        let mut writer = writer(&answers);
+        if let Some(first) = writer.begin() {
+            yield first;
+        }
+        let mut pieces = pin!(pieces(answers));
+        while let Some((index, piece)) = pieces.next().await {
+            match piece {
+                Ok(delta) => {
+                    if let Some(next) = writer.delta(index, delta) {
+                        yield next;
+                    }
+                }
+                Err(error) => {
+                    yield writer.error(&error.into());
+                    return;
+                }
+            }
+        }
+        if let Some(last) = writer.end() {
+            yield last;
         }
     }
 }

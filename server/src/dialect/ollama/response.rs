@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     chat::{Collected, ContextReport},
-    dialect::{logprobs::TokenLogprob, sse},
+    dialect::{Writer, logprobs::TokenLogprob, sse},
     engine::{self, Completion, Delta, FinishReason, Timings, ToolCall, Usage},
     error::Error,
 };
@@ -102,6 +102,7 @@ pub struct Summary {
 /// One answer being written, piece by piece or in one.
 pub struct Reply {
     kind: Kind,
+    framing: Framing,
     model: String,
     asked_at: Instant,
     /// Tokens whose text has not come yet.
@@ -127,67 +128,51 @@ struct Piece {
 
 impl Reply {
     /// `asked_at` is when the request arrived.
-    pub fn new(kind: Kind, model: String, asked_at: Instant) -> Self {
-        Self { kind, model, asked_at, logprobs: Vec::new() }
-    }
-
-    /// What a stream goes on with; nothing where there is nothing to tell yet.
-    pub fn delta(&mut self, framing: Framing, delta: Delta) -> Option<Bytes> {
-        let piece = match delta {
-            Delta::Logprobs(tokens) => {
-                self.logprobs.extend(tokens);
-                return None;
-            }
-            Delta::Text(said) => {
-                Piece { text: said.text, logprobs: std::mem::take(&mut self.logprobs), ..Piece::default() }
-            }
-            Delta::ToolCall(call) => Piece { tool_calls: vec![call], ..Piece::default() },
-            Delta::Done(completion) => Piece { end: Some(completion), ..Piece::default() },
-        };
-        Some(self.piece(framing, piece))
+    pub fn new(kind: Kind, framing: Framing, model: String, asked_at: Instant) -> Self {
+        Self { kind, framing, model, asked_at, logprobs: Vec::new() }
     }
 
     /// The whole answer at once.
     pub fn whole(&self, answer: Collected) -> Bytes {
         let Collected { text, tool_calls, logprobs, completion } = answer;
-        self.piece(Framing::Whole, Piece { text, tool_calls, logprobs, end: Some(completion) })
+        self.piece(Piece { text, tool_calls, logprobs, end: Some(completion) })
     }
 
     /// The answer to a request that asks for nothing but that the model be loaded.
-    pub fn loaded(&self, framing: Framing) -> Bytes {
-        self.nothing(framing, "load")
+    pub fn loaded(&self) -> Bytes {
+        self.nothing("load")
     }
 
     /// The same for one that asks that the model be unloaded.
-    pub fn unloaded(&self, framing: Framing) -> Bytes {
-        self.nothing(framing, "unload")
+    pub fn unloaded(&self) -> Bytes {
+        self.nothing("unload")
     }
 
-    fn nothing(&self, framing: Framing, done_reason: &'static str) -> Bytes {
+    fn nothing(&self, done_reason: &'static str) -> Bytes {
         let (usage, timings) = (Usage::default(), Timings::default());
         let nothing = Completion { finish_reason: FinishReason::Stop, usage, timings };
         let summary = Summary { done_reason, ..self.summary(nothing) };
-        self.frame(framing, "", Vec::new(), Rest { logprobs: Vec::new(), done: true, summary: Some(summary) })
+        self.frame("", Vec::new(), Rest { logprobs: Vec::new(), done: true, summary: Some(summary) })
     }
 
-    fn piece(&self, framing: Framing, piece: Piece) -> Bytes {
+    fn piece(&self, piece: Piece) -> Bytes {
         let rest = Rest {
             logprobs: piece.logprobs.into_iter().map(TokenLogprob::from).collect(),
             done: piece.end.is_some(),
             summary: piece.end.map(|completion| self.summary(completion)),
         };
-        self.frame(framing, &piece.text, piece.tool_calls, rest)
+        self.frame(&piece.text, piece.tool_calls, rest)
     }
 
-    fn frame(&self, framing: Framing, text: &str, tool_calls: Vec<ToolCall>, rest: Rest) -> Bytes {
+    fn frame(&self, text: &str, tool_calls: Vec<ToolCall>, rest: Rest) -> Bytes {
         let (model, created_at) = (self.model.as_str(), Utc::now());
         match self.kind {
             Kind::Chat(_) => {
                 let tool_calls = tool_calls.into_iter().map(ResponseToolCall::from).collect();
                 let message = ResponseMessage { role: "assistant", content: text, tool_calls };
-                framing.frame(&ChatResponse { model, created_at, message, rest })
+                self.framing.frame(&ChatResponse { model, created_at, message, rest })
             }
-            Kind::Generate => framing.frame(&GenerateResponse { model, created_at, response: text, rest }),
+            Kind::Generate => self.framing.frame(&GenerateResponse { model, created_at, response: text, rest }),
         }
     }
 
@@ -209,6 +194,27 @@ impl Reply {
                 Kind::Generate => None,
             },
         }
+    }
+}
+
+impl Writer for Reply {
+    fn delta(&mut self, _index: usize, delta: Delta) -> Option<Bytes> {
+        let piece = match delta {
+            Delta::Logprobs(tokens) => {
+                self.logprobs.extend(tokens);
+                return None;
+            }
+            Delta::Text(said) => {
+                Piece { text: said.text, logprobs: std::mem::take(&mut self.logprobs), ..Piece::default() }
+            }
+            Delta::ToolCall(call) => Piece { tool_calls: vec![call], ..Piece::default() },
+            Delta::Done(completion) => Piece { end: Some(completion), ..Piece::default() },
+        };
+        Some(self.piece(piece))
+    }
+
+    fn error(&mut self, error: &Error) -> Bytes {
+        self.framing.frame(&ErrorBody::from(error))
     }
 }
 

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::{ChatFinishReason, CompletionUsage, ErrorBody, logprobs::ChatLogprobs, response::new_id};
 use crate::{
-    dialect::sse,
+    dialect::{Writer, sse},
     engine::{Delta, TokenLogprob, ToolCall, Usage},
     error::Error,
 };
@@ -63,8 +63,7 @@ pub struct ChunkFunctionCall<'a> {
     arguments: &'a str,
 }
 
-/// Writes the events of streamed answers to one prompt: `begin`, then `delta` as often as there is one, then `end`; or
-/// `error` at any point, after which nothing follows.
+/// Writes the events of streamed answers to one prompt.
 pub struct ChunkWriter {
     id: String,
     created: i64,
@@ -88,51 +87,6 @@ impl ChunkWriter {
         let created = chrono::Utc::now().timestamp();
         let choices = std::iter::repeat_with(Progress::default).take(choices).collect();
         Self { id: new_id("chatcmpl-"), created, model, include_usage, choices }
-    }
-
-    /// The first events: who speaks.
-    pub fn begin(&self) -> Bytes {
-        let role = || ChunkDelta { role: Some("assistant"), content: Some(""), ..ChunkDelta::default() };
-        let events = (0..self.choices.len()).map(|index| self.choice(index, role(), None, None));
-        concat(events)
-    }
-
-    /// What the answer number `index` goes on with; nothing where there is nothing to tell yet.
-    pub fn delta(&mut self, index: usize, delta: Delta) -> Option<Bytes> {
-        match delta {
-            Delta::Logprobs(tokens) => {
-                self.choices[index].logprobs.extend(tokens);
-                None
-            }
-            Delta::Text(piece) => {
-                let logprobs = ChatLogprobs::of(std::mem::take(&mut self.choices[index].logprobs));
-                let delta = ChunkDelta { content: Some(&piece.text), ..ChunkDelta::default() };
-                Some(self.choice(index, delta, logprobs, None))
-            }
-            Delta::ToolCall(call) => {
-                let number = self.choices[index].tool_calls;
-                self.choices[index].tool_calls += 1;
-                Some(self.tool_call(index, number, &call))
-            }
-            Delta::Done(completion) => {
-                self.choices[index].usage = completion.usage;
-                let calls_tools = self.choices[index].tool_calls > 0;
-                let reason = ChatFinishReason::new(completion.finish_reason, calls_tools);
-                Some(self.choice(index, ChunkDelta::default(), None, Some(reason)))
-            }
-        }
-    }
-
-    /// The usage if it was asked for (unasked, its empty `choices` break clients) and the end mark.
-    pub fn end(&self) -> Bytes {
-        let usage = CompletionUsage::of_one_prompt(self.choices.iter().map(|choice| choice.usage));
-        let usage = self.include_usage.then(|| self.chunk(&[], Some(usage)));
-        concat(usage.into_iter().chain([sse::event_bytes(None, "[DONE]")]))
-    }
-
-    /// The last event of an answer that broke off. No end mark follows: the answer has no end.
-    pub fn error(error: &Error) -> Bytes {
-        event(&ErrorBody::from(error))
     }
 
     fn tool_call(&self, index: usize, number: usize, call: &ToolCall) -> Bytes {
@@ -164,6 +118,52 @@ impl ChunkWriter {
             choices,
             usage,
         })
+    }
+}
+
+impl Writer for ChunkWriter {
+    /// Who speaks.
+    fn begin(&mut self) -> Option<Bytes> {
+        let role = || ChunkDelta { role: Some("assistant"), content: Some(""), ..ChunkDelta::default() };
+        let events = (0..self.choices.len()).map(|index| self.choice(index, role(), None, None));
+        Some(concat(events))
+    }
+
+    fn delta(&mut self, index: usize, delta: Delta) -> Option<Bytes> {
+        match delta {
+            Delta::Logprobs(tokens) => {
+                self.choices[index].logprobs.extend(tokens);
+                None
+            }
+            Delta::Text(piece) => {
+                let logprobs = ChatLogprobs::of(std::mem::take(&mut self.choices[index].logprobs));
+                let delta = ChunkDelta { content: Some(&piece.text), ..ChunkDelta::default() };
+                Some(self.choice(index, delta, logprobs, None))
+            }
+            Delta::ToolCall(call) => {
+                let number = self.choices[index].tool_calls;
+                self.choices[index].tool_calls += 1;
+                Some(self.tool_call(index, number, &call))
+            }
+            Delta::Done(completion) => {
+                self.choices[index].usage = completion.usage;
+                let calls_tools = self.choices[index].tool_calls > 0;
+                let reason = ChatFinishReason::new(completion.finish_reason, calls_tools);
+                Some(self.choice(index, ChunkDelta::default(), None, Some(reason)))
+            }
+        }
+    }
+
+    /// The usage if it was asked for (unasked, its empty `choices` break clients) and the end mark.
+    fn end(&mut self) -> Option<Bytes> {
+        let usage = CompletionUsage::of_one_prompt(self.choices.iter().map(|choice| choice.usage));
+        let usage = self.include_usage.then(|| self.chunk(&[], Some(usage)));
+        Some(concat(usage.into_iter().chain([sse::event_bytes(None, "[DONE]")])))
+    }
+
+    /// No end mark follows: the answer has no end.
+    fn error(&mut self, error: &Error) -> Bytes {
+        event(&ErrorBody::from(error))
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     chat::{Collected, Parameters, Question},
-    dialect::{OneOrMany, logprobs::logprobs, seed, sse},
+    dialect::{OneOrMany, Writer, logprobs::logprobs, seed, sse},
     engine::{Completion, Delta, FinishReason, Output, Piece, TokenLogprob, Usage},
     error::{Error, Result},
 };
@@ -159,7 +159,7 @@ impl CompletionRequest {
     }
 }
 
-/// Writes the answer to one request: `whole`, or the events of a stream as [`super::ChunkWriter`] does.
+/// Writes the answers to one request: whole, or as events.
 pub struct TextWriter {
     id: String,
     created: i64,
@@ -205,8 +205,32 @@ impl TextWriter {
         self.completion(choices, Some(self.usage(&usages)))
     }
 
-    /// What the answer number `index` goes on with; nothing where there is nothing to tell yet.
-    pub fn delta(&mut self, index: usize, delta: Delta) -> Option<Bytes> {
+    /// Each prompt counts once.
+    fn usage(&self, answers: &[Usage]) -> CompletionUsage {
+        let prompts = answers.chunks(self.choices.max(1)).filter_map(|of_one| of_one.first());
+        let sum = |count: fn(&Usage) -> u32| prompts.clone().map(count).sum();
+        Usage {
+            prompt_tokens: sum(|usage| usage.prompt_tokens),
+            cached_tokens: sum(|usage| usage.cached_tokens),
+            completion_tokens: answers.iter().map(|usage| usage.completion_tokens).sum(),
+        }
+        .into()
+    }
+
+    fn completion(&self, choices: Vec<TextChoice>, usage: Option<CompletionUsage>) -> TextCompletion<'_> {
+        TextCompletion {
+            id: &self.id,
+            object: "text_completion",
+            created: self.created,
+            model: &self.model,
+            choices,
+            usage,
+        }
+    }
+}
+
+impl Writer for TextWriter {
+    fn delta(&mut self, index: usize, delta: Delta) -> Option<Bytes> {
         let progress = &mut self.answers[index];
         let choice = match delta {
             Delta::Logprobs(tokens) => {
@@ -230,38 +254,14 @@ impl TextWriter {
     }
 
     /// The usage if it was asked for, and the end mark.
-    pub fn end(&self) -> Bytes {
+    fn end(&mut self) -> Option<Bytes> {
         let usages: Vec<_> = self.answers.iter().map(|answer| answer.usage).collect();
         let usage = self.include_usage.then(|| event(&self.completion(Vec::new(), Some(self.usage(&usages)))));
-        concat(usage.into_iter().chain([sse::event_bytes(None, "[DONE]")]))
+        Some(concat(usage.into_iter().chain([sse::event_bytes(None, "[DONE]")])))
     }
 
-    /// The last event of an answer that broke off.
-    pub fn error(error: &Error) -> Bytes {
+    fn error(&mut self, error: &Error) -> Bytes {
         event(&ErrorBody::from(error))
-    }
-
-    /// Each prompt counts once.
-    fn usage(&self, answers: &[Usage]) -> CompletionUsage {
-        let prompts = answers.chunks(self.choices.max(1)).filter_map(|of_one| of_one.first());
-        let sum = |count: fn(&Usage) -> u32| prompts.clone().map(count).sum();
-        Usage {
-            prompt_tokens: sum(|usage| usage.prompt_tokens),
-            cached_tokens: sum(|usage| usage.cached_tokens),
-            completion_tokens: answers.iter().map(|usage| usage.completion_tokens).sum(),
-        }
-        .into()
-    }
-
-    fn completion(&self, choices: Vec<TextChoice>, usage: Option<CompletionUsage>) -> TextCompletion<'_> {
-        TextCompletion {
-            id: &self.id,
-            object: "text_completion",
-            created: self.created,
-            model: &self.model,
-            choices,
-            usage,
-        }
     }
 }
 

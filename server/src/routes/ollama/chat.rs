@@ -52,7 +52,7 @@ pub async fn chat(
     let opening = open(state.clone(), call, question, trim);
     let opening = if unloads { unloading(state, opening) } else { opening };
     let opening = located(opening, "messages", "format");
-    respond(opening, framing, asked_at, |answer| Kind::Chat(Some(answer.context))).await
+    respond(opening, framing, asked_at, |answer| Kind::Chat(answer.map(|answer| answer.context))).await
 }
 
 /// An explicit `"stream": false` counts more than what the client would accept.

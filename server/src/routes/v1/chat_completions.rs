@@ -1,9 +1,8 @@
 use axum::{
-    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures::{Stream, StreamExt, future::try_join_all};
+use futures::future::try_join_all;
 
 use crate::{
     chat::{Answer, Trim, admission::Call},
@@ -13,7 +12,7 @@ use crate::{
     },
     error::Result,
     extract::Json,
-    routes::opening::{Opening, headers_due, located, open, pieces, positions, together},
+    routes::opening::{headers_due, located, model_of, open, positions, together, written},
     state::AppState,
 };
 
@@ -47,7 +46,8 @@ pub async fn chat_completions(
     let opening = together((0..choices).map(choice).collect());
     let opening = located(opening, "messages", "response_format");
     if streams {
-        let chunks = chunks(headers_due(opening).await?, includes_usage);
+        let writer = move |answers: &[Answer]| ChunkWriter::new(model_of(answers), answers.len(), includes_usage);
+        let chunks = written(headers_due(opening).await?, writer);
         return Ok(sse::response(sse::with_comments(chunks, positions)));
     }
     let answers = opening.await?;
@@ -56,42 +56,9 @@ pub async fn chat_completions(
     Ok(Json(ChatCompletion::new(model, answers)).into_response())
 }
 
-fn chunks(opening: Opening<Vec<Answer>>, include_usage: bool) -> impl Stream<Item = Bytes> + Send {
-    async_stream::stream! {
-        let answers = match opening.await {
-            Ok(answers) => answers,
-            Err(error) => {
-                yield ChunkWriter::error(&error);
-                return;
-            }
-        };
-        let mut writer = ChunkWriter::new(model_of(&answers), answers.len(), include_usage);
-        yield writer.begin();
-        let mut pieces = std::pin::pin!(pieces(answers));
-        while let Some((index, piece)) = pieces.next().await {
-            match piece {
-                Ok(delta) => {
-                    if let Some(event) = writer.delta(index, delta) {
-                        yield event;
-                    }
-                }
-                Err(error) => {
-                    yield ChunkWriter::error(&error.into());
-                    return;
-                }
-            }
-        }
-        yield writer.end();
-    }
-}
-
-fn model_of(answers: &[Answer]) -> String {
-    answers.first().map(|answer| answer.model.clone()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use futures::{FutureExt, future};
+    use futures::{FutureExt, StreamExt, future};
 
     use super::*;
     use crate::engine::EngineError;
@@ -99,7 +66,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_after_the_headers_is_the_only_event() {
         let opening = future::ready(Err(EngineError::Timeout.into())).boxed();
-        let events: Vec<_> = chunks(opening, false).collect().await;
+        let events: Vec<_> = written(opening, |_| ChunkWriter::new(String::new(), 0, false)).collect().await;
         insta::assert_snapshot!(
             String::from_utf8(events.concat()).unwrap().trim_end(),
             @r#"data: {"error":{"message":"the engine took too long","type":"server_error","param":null,"code":"engine_timeout"}}"#

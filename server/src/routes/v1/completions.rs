@@ -1,9 +1,8 @@
 use axum::{
-    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures::{Stream, StreamExt, future::try_join_all};
+use futures::future::try_join_all;
 
 use crate::{
     chat::{Answer, Trim, admission::Call},
@@ -13,7 +12,7 @@ use crate::{
     },
     error::Result,
     extract::Json,
-    routes::opening::{Opening, headers_due, located, open, pieces, positions, together},
+    routes::opening::{headers_due, located, model_of, open, positions, together, written},
     state::AppState,
 };
 
@@ -43,45 +42,13 @@ pub async fn completions(
     let openings =
         questions.into_iter().map(|question| open(state.clone(), call.clone(), question, Trim::Never)).collect();
     let opening = located(together(openings), "prompt", "prompt");
+    let writer = move |answers: &[Answer]| TextWriter::new(model_of(answers), answers.len(), choices, includes_usage);
     if streams {
-        let events = events(headers_due(opening).await?, choices, includes_usage);
+        let events = written(headers_due(opening).await?, writer);
         return Ok(sse::response(sse::with_comments(events, positions)));
     }
     let answers = opening.await?;
-    let writer = writer(&answers, choices, includes_usage);
+    let writer = writer(&answers);
     let answers = try_join_all(answers.into_iter().map(Answer::collect)).await?;
     Ok(Json(writer.whole(answers)).into_response())
-}
-
-fn events(opening: Opening<Vec<Answer>>, choices: u32, include_usage: bool) -> impl Stream<Item = Bytes> + Send {
-    async_stream::stream! {
-        let answers = match opening.await {
-            Ok(answers) => answers,
-            Err(error) => {
-                yield TextWriter::error(&error);
-                return;
-            }
-        };
-        let mut writer = writer(&answers, choices, include_usage);
-        let mut pieces = std::pin::pin!(pieces(answers));
-        while let Some((index, piece)) = pieces.next().await {
-            match piece {
-                Ok(delta) => {
-                    if let Some(event) = writer.delta(index, delta) {
-                        yield event;
-                    }
-                }
-                Err(error) => {
-                    yield TextWriter::error(&error.into());
-                    return;
-                }
-            }
-        }
-        yield writer.end();
-    }
-}
-
-fn writer(answers: &[Answer], choices: u32, include_usage: bool) -> TextWriter {
-    let model = answers.first().map(|answer| answer.model.clone()).unwrap_or_default();
-    TextWriter::new(model, answers.len(), choices, include_usage)
 }

@@ -1,22 +1,23 @@
+use std::pin::pin;
+
 use axum::{
-    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 
 use crate::{
-    chat::{Answer, Trim, admission::Call},
+    chat::{Trim, admission::Call},
     dialect::{
         openai::{
             ErrorBody,
-            responses::{Draft, Echo, EventWriter, ResponseEvent, ResponseObject, ResponseRequest},
+            responses::{Draft, EventWriter, ResponseEvent, ResponseObject, ResponseRequest},
         },
         sse,
     },
     error::Result,
     extract::Json,
-    routes::opening::{Opening, headers_due, located, open, pieces, positions},
+    routes::opening::{headers_due, located, model_of, open, pieces, positions, together, written},
     state::AppState,
 };
 
@@ -41,40 +42,17 @@ pub async fn responses(
 ) -> Result<Response> {
     let (streams, echo) = (request.streams(), request.echo());
     let positions = positions(&call);
-    let opening = located(open(state, call, request.into_question()?, Trim::Never), "input", "text.format");
+    let opening = together(vec![open(state, call, request.into_question()?, Trim::Never)]);
+    let opening = located(opening, "input", "text.format");
     if streams {
-        let events = events(headers_due(opening).await?, echo);
+        let events = written(headers_due(opening).await?, |answers| EventWriter::new(model_of(answers), echo));
         return Ok(sse::response(sse::with_comments(events, positions)));
     }
-    let answer = opening.await?;
-    let mut draft = Draft::new(answer.model.clone(), echo);
-    let mut pieces = std::pin::pin!(pieces(vec![answer]));
+    let answers = opening.await?;
+    let mut draft = Draft::new(model_of(&answers), echo);
+    let mut pieces = pin!(pieces(answers));
     while let Some((_, piece)) = pieces.next().await {
         draft.note(piece?, |_| {});
     }
     Ok(Json(draft.into_response()).into_response())
-}
-
-fn events(opening: Opening<Answer>, echo: Echo) -> impl Stream<Item = Bytes> + Send {
-    async_stream::stream! {
-        let answer = match opening.await {
-            Ok(answer) => answer,
-            Err(error) => {
-                yield EventWriter::new(String::new(), echo).error(&error);
-                return;
-            }
-        };
-        let mut writer = EventWriter::new(answer.model.clone(), echo);
-        yield writer.begin();
-        let mut pieces = std::pin::pin!(pieces(vec![answer]));
-        while let Some((_, piece)) = pieces.next().await {
-            match piece {
-                Ok(delta) => yield writer.delta(delta),
-                Err(error) => {
-                    yield writer.error(&error.into());
-                    return;
-                }
-            }
-        }
-    }
 }

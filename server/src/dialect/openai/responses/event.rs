@@ -7,7 +7,11 @@ use super::{
     request::Echo,
     response::{OutputItem, OutputText, ResponseObject, ResponseStatus},
 };
-use crate::{dialect::sse, engine::Delta, error::Error};
+use crate::{
+    dialect::{Writer, sse},
+    engine::Delta,
+    error::Error,
+};
 
 /// An event of a streamed response. Its type is its SSE name too.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,8 +62,7 @@ pub enum EventDetail<'a> {
     Error { code: &'a str, message: &'a str, param: Option<&'a str> },
 }
 
-/// Writes the events of a response: `begin`, then `delta` as often as there is one; or `error` at any point, after which
-/// nothing follows.
+/// Writes the events of a response.
 pub struct EventWriter {
     draft: Draft,
     sequence_number: u64,
@@ -69,25 +72,25 @@ impl EventWriter {
     pub fn new(model: String, echo: Echo) -> Self {
         Self { draft: Draft::new(model, echo), sequence_number: 0 }
     }
+}
 
-    /// The first two events.
-    pub fn begin(&mut self) -> Bytes {
+impl Writer for EventWriter {
+    fn begin(&mut self) -> Option<Bytes> {
         let mut events = Events::numbered(&mut self.sequence_number);
         for name in ["response.created", "response.in_progress"] {
             events.push(name, EventDetail::Response { response: self.draft.response() });
         }
-        events.bytes.into()
+        Some(events.bytes.into())
     }
 
-    /// The events for what the answer goes on with; the last delta ends the response.
-    pub fn delta(&mut self, delta: Delta) -> Bytes {
+    /// The last delta ends the response.
+    fn delta(&mut self, _index: usize, delta: Delta) -> Option<Bytes> {
         let mut events = Events::numbered(&mut self.sequence_number);
         self.draft.note(delta, |change| events.push_change(change));
-        events.bytes.into()
+        (!events.bytes.is_empty()).then(|| events.bytes.into())
     }
 
-    /// The last event of a response that broke off.
-    pub fn error(&mut self, error: &Error) -> Bytes {
+    fn error(&mut self, error: &Error) -> Bytes {
         let mut events = Events::numbered(&mut self.sequence_number);
         let detail = EventDetail::Error { code: error.code, message: &error.message, param: error.param.as_deref() };
         events.push("error", detail);
