@@ -15,7 +15,8 @@ export interface paths {
         put?: never;
         /**
          * Answer a conversation: in one JSON object, as lines of JSON with `"stream": true`, or as Server-Sent Events with
-         *     `Accept: text/event-stream`. A conversation that is too long loses its oldest messages, which `context` tells.
+         *     `Accept: text/event-stream`. A conversation that is too long loses its oldest messages, which `context` tells. Without
+         *     messages the model is loaded, or unloaded with a `keep_alive` of 0.
          */
         post: operations["chat"];
         delete?: never;
@@ -154,8 +155,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answer one prompt, or continue it with `"raw": true`: as lines of JSON, or in one object with `"stream": false`. Without a
-         *     prompt the model is loaded. Nothing is shortened: a prompt that does not fit is refused.
+         * Answer one prompt, or continue it with `"raw": true`: as lines of JSON, or in one object with `"stream": false`. Nothing is
+         *     shortened: a prompt that does not fit is refused. Without one the model is loaded, or unloaded with a `keep_alive` of 0.
          */
         post: operations["generate"];
         delete?: never;
@@ -793,8 +794,10 @@ export interface components {
         ChatRequest: {
             /** @description `json`, or a JSON schema that the answer is held to. */
             format?: unknown;
+            keep_alive?: components["schemas"]["KeepAlive"] | null;
             /** @description Tell how likely each token was. */
             logprobs?: boolean | null;
+            /** @description With none nothing is written: the model is loaded, or unloaded with a `keep_alive` of 0. */
             messages: components["schemas"]["ChatMessage"][];
             /** @description Without one, the server's default model answers. */
             model?: string | null;
@@ -816,7 +819,7 @@ export interface components {
         /** @description An answer of `/api/chat`, or one piece of it when it is streamed. Only the last piece has the fields after `done`. */
         ChatResponse: (({
             context?: components["schemas"]["ContextReport"] | null;
-            /** @description `stop`, `length`, or `load` when there was nothing to answer. */
+            /** @description `stop`, `length`, or `load` and `unload` when there was nothing to answer. */
             done_reason: string;
             /** Format: int32 */
             eval_count: number;
@@ -953,7 +956,7 @@ export interface components {
         Content: string | components["schemas"]["ContentPart"][];
         ContentPart: {
             text?: string | null;
-            /** @description Only `text` is supported. */
+            /** @description Only texts are supported: `text`, and what responses call them, `input_text` and `output_text`. */
             type: string;
         };
         /** @description What the model was told of a conversation. */
@@ -1165,12 +1168,13 @@ export interface components {
             format?: unknown;
             /** @description Not supported yet: only empty. */
             images?: string[] | null;
+            keep_alive?: components["schemas"]["KeepAlive"] | null;
             /** @description Tell how likely each token was. */
             logprobs?: boolean | null;
             /** @description Without one, the server's default model answers. */
             model?: string | null;
             options?: components["schemas"]["ChatOptions"] | null;
-            /** @description Without one, the model is loaded and nothing is written. */
+            /** @description Without one nothing is written: the model is loaded, or unloaded with a `keep_alive` of 0. */
             prompt?: string | null;
             /** @description Continue the prompt as it is, without the model's chat template. */
             raw?: boolean | null;
@@ -1193,7 +1197,7 @@ export interface components {
         /** @description The same of `/api/generate`. */
         GenerateResponse: (({
             context?: components["schemas"]["ContextReport"] | null;
-            /** @description `stop`, `length`, or `load` when there was nothing to answer. */
+            /** @description `stop`, `length`, or `load` and `unload` when there was nothing to answer. */
             done_reason: string;
             /** Format: int32 */
             eval_count: number;
@@ -1230,25 +1234,19 @@ export interface components {
             /** @description Always `max_output_tokens`. */
             reason: string;
         };
-        InputContent: string | components["schemas"]["InputPart"][];
         /** @description A message, a call of a function (`function_call`) or what it has returned (`function_call_output`). */
         InputItem: {
             /** @description A JSON object as text. */
             arguments?: string | null;
             /** @description Names a call, in the call and in what it has returned. */
             call_id?: string | null;
-            content?: components["schemas"]["InputContent"] | null;
+            content?: components["schemas"]["Content"] | null;
             /** @description The function that is called. */
             name?: string | null;
-            output?: components["schemas"]["InputContent"] | null;
+            output?: components["schemas"]["Content"] | null;
             role?: components["schemas"]["InputRole"] | null;
             /** @description `message` when left out. */
             type?: string | null;
-        };
-        InputPart: {
-            text?: string | null;
-            /** @description `input_text` or `output_text`. */
-            type: string;
         };
         /** @enum {string} */
         InputRole: "system" | "developer" | "user" | "assistant";
@@ -1306,6 +1304,11 @@ export interface components {
             /** @description Refuse keywords of the schema that cannot be enforced. */
             strict?: boolean | null;
         };
+        /**
+         * @description How long a model stays in memory: seconds, or a duration such as `5m` or `1h30m`. Only 0 is honoured, in any of its
+         *     forms; for all else, negative ones among it, KEEP_ALIVE stands.
+         */
+        KeepAlive: number | string;
         LoadedModel: {
             details: components["schemas"]["ModelDetails"];
             /** @description Always empty: files are not hashed here. */
@@ -1449,7 +1452,7 @@ export interface components {
         ModelObject: {
             /**
              * Format: int64
-             * @description Unix seconds, which engines do not tell: always 0.
+             * @description Unix seconds: when its file was last written; 0 where the engine does not tell.
              */
             created: number;
             id: string;
@@ -1771,8 +1774,7 @@ export interface components {
             /** Format: float */
             temperature?: number | null;
             text: components["schemas"]["ResponseTextEcho"];
-            /** @description `auto`, whatever was asked for. */
-            tool_choice: string;
+            tool_choice: components["schemas"]["ToolChoiceOption"];
             tools: components["schemas"]["ResponseTool"][];
             /** Format: float */
             top_p?: number | null;
@@ -1791,6 +1793,10 @@ export interface components {
             instructions?: string | null;
             /** Format: int32 */
             max_output_tokens?: number | null;
+            /** @description Comes back in the response, and nothing else is done with it. */
+            metadata?: {
+                [key: string]: string;
+            } | null;
             /** @description Without one, the server's default model answers. */
             model?: string | null;
             /** @description False: call one function at most. */
@@ -1960,6 +1966,7 @@ export interface components {
         ToolChoiceFunction: {
             function?: components["schemas"]["ChosenFunction"] | null;
             name?: string | null;
+            type?: string | null;
         };
         /** @enum {string} */
         ToolChoiceMode: "none" | "auto" | "required";
@@ -2060,6 +2067,15 @@ export interface operations {
             };
             /** @description the body took too long to come */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description it is answering, or kept elsewhere, and cannot be unloaded */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3221,6 +3237,15 @@ export interface operations {
             };
             /** @description the body took too long to come */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description it is answering, or kept elsewhere, and cannot be unloaded */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
