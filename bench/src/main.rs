@@ -4,7 +4,7 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`]; [`kills`] looks for what is lost
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`]; [`kills`] looks for what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
@@ -22,6 +22,7 @@ mod machine;
 mod mock_upstream;
 mod prefix;
 mod rounds;
+mod routing;
 mod server_process;
 mod sse;
 mod table;
@@ -64,6 +65,9 @@ enum Command {
     Idle,
     /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
     Load(LoadArgs),
+    /// Time to first token behind many replicas, simulated, against the replica with the fewest requests; and how long the
+    /// choice takes.
+    Routing,
     /// Kill engines, and servers that share a PostgreSQL, under running answers, and look for characters that are lost or
     /// doubled. It is not part of `all`.
     Kills(KillArgs),
@@ -141,12 +145,20 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
             prefix::measure(setup)?.print()?;
             delay::measure(setup)?.print()?;
             idle::measure(setup)?.print()?;
+            for table in routing::measure(setup)? {
+                table.print()?;
+            }
             load::around_capacity(setup, capacity)?.print()?;
         }
         Command::Decode => decode::measure(setup)?.0.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Idle => idle::measure(setup)?.print()?,
+        Command::Routing => {
+            for table in routing::measure(setup)? {
+                table.print()?;
+            }
+        }
         Command::Load(args) => load::measure(args)?.print()?,
         Command::Kills(args) => kills::measure(setup, args)?.print()?,
     }

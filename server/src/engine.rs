@@ -5,6 +5,7 @@
 mod local;
 mod ollama;
 mod openai;
+mod pool;
 mod scripted;
 mod timeout;
 mod upstream;
@@ -19,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::pool::Address;
 pub use self::{
     local::{EngineCommand, Local, run_engine_process},
     ollama::Ollama,
     openai::OpenAi,
+    pool::{BreakerState, ChosenBy, Place, Pool, PoolStatus, ReplicaStatus},
     scripted::{Scripted, Step},
     timeout::with_timeouts,
 };
@@ -61,6 +64,11 @@ pub trait Engine: Send + Sync {
 
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
+
+    /// The servers behind it, where it stands in front of some.
+    fn pool(&self) -> Option<PoolStatus> {
+        None
+    }
 }
 
 /// A prompt with everything that shapes its answer. The prompt fits or the engine says that it does not;
@@ -199,6 +207,9 @@ pub enum EngineError {
     Unavailable(String),
     #[error("the engine is busy: {0} requests are waiting already")]
     Busy(usize),
+    /// Another server has too much to do; which, as a sentence begins with it.
+    #[error("{0} is busy; try again in a moment")]
+    Overloaded(&'static str),
     #[error("the engine took too long")]
     Timeout,
     #[error("model '{0}' not found")]
@@ -220,10 +231,15 @@ pub enum EngineError {
 
 /// The engine that the configuration asks for.
 pub fn connect(config: &Config) -> anyhow::Result<Arc<dyn Engine>> {
-    Ok(if let Some(url) = &config.ollama_url {
-        Arc::new(Ollama::new(url, config)?)
-    } else if let Some(url) = &config.openai_base_url {
-        Arc::new(OpenAi::new(url, config)?)
+    let for_replicas = config.clone();
+    Ok(if !config.ollama_url.is_empty() {
+        Arc::new(Pool::connect(&config.ollama_url, config, move |Address { url, ip }: &Address| {
+            Ok(Arc::new(Ollama::new(url, &for_replicas)?.at(*ip)?))
+        })?)
+    } else if !config.openai_base_url.is_empty() {
+        Arc::new(Pool::connect(&config.openai_base_url, config, move |Address { url, ip }: &Address| {
+            Ok(Arc::new(OpenAi::new(url, &for_replicas)?.at(*ip)?))
+        })?)
     } else if let Some(path) = &config.script {
         Arc::new(Scripted::from_file(path, config)?)
     } else {

@@ -1,10 +1,12 @@
 //! Log lines and Prometheus metrics. Prompts, answers and secrets are in neither.
 
-use std::{io::IsTerminal, sync::atomic::AtomicU64, time::Instant};
+mod replicas;
+
+use std::{io::IsTerminal, iter, sync::atomic::AtomicU64, time::Instant};
 
 use futures::StreamExt;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
@@ -12,7 +14,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 
 use crate::{
     config::LogFormat,
-    engine::{ChatStream, Delta, EngineError, FinishReason},
+    engine::{ChatStream, Delta, EngineError, FinishReason, PoolStatus},
 };
 
 /// Send log lines to stderr. `RUST_LOG` filters them, as in every Rust program.
@@ -139,12 +141,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All series in the text format that Prometheus reads.
-    pub fn render(&self) -> String {
-        let mut text = String::new();
-        // Writing into a string cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+    /// All series in the text format that Prometheus reads, with those of the replicas where there are some.
+    pub fn render(&self, pool: Option<&PoolStatus>) -> String {
+        let replicas = pool.map(replicas::registry);
+        let mut series = String::new();
+        for registry in iter::once(&self.registry).chain(&replicas) {
+            // Writing into a string cannot fail.
+            let _ = text::encode_registry(&mut series, registry);
+        }
+        let _ = text::encode_eof(&mut series);
+        series
     }
 
     pub fn count_request(&self, method: &str, route: &str, status: u16) {

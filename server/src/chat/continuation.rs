@@ -28,7 +28,7 @@ pub struct SoFar {
     pub pieces: u32,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The answer to `request`, of which `begun` is the first attempt, across the deaths of its engine.
@@ -67,7 +67,8 @@ struct Break {
 
 impl Break {
     fn now(cause: Cause) -> Self {
-        Self { since: Instant::now(), cause, pause: FIRST_PAUSE }
+        // At once: behind the engine there may be others.
+        Self { since: Instant::now(), cause, pause: Duration::ZERO }
     }
 }
 
@@ -137,7 +138,9 @@ impl Continuation {
         let is_worth_it = match error {
             EngineError::Interrupted => self.tries < TRIES,
             // The engine is on its way back.
-            EngineError::Unavailable(_) | EngineError::Busy(_) | EngineError::Timeout => was_asking,
+            EngineError::Unavailable(_) | EngineError::Overloaded(_) | EngineError::Busy(_) | EngineError::Timeout => {
+                was_asking
+            }
             _ => false,
         };
         let is_going_on = self.broken.is_some();
@@ -152,7 +155,7 @@ impl Continuation {
         }
         tracing::info!(model = self.request.model, %error, "an answer broke off and is continued");
         if let Some(broken) = &mut self.broken {
-            broken.pause = (pause * 2).min(LONGEST_PAUSE);
+            broken.pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         }
         tokio::select! {
             () = sleep(pause) => {}

@@ -17,6 +17,9 @@ mod endless;
 mod health;
 mod jobs;
 mod messages;
+#[path = "../model_server/mod.rs"]
+#[expect(dead_code, reason = "the engines' tests use more of it")]
+mod model_server;
 mod models;
 mod mortal;
 mod ollama_pull;
@@ -26,6 +29,7 @@ mod pull_hostile;
 mod pulling;
 #[path = "../registry/mod.rs"]
 mod registry;
+mod replicas;
 mod runs;
 mod search;
 mod start;

@@ -1,0 +1,246 @@
+//! Which replica has computed which beginnings of prompts. A model server keeps what it has computed and skips it when
+//! a prompt begins in the same way, but it tells nobody what it keeps: this is a guess from what it was sent.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hasher},
+    time::Duration,
+};
+
+use foldhash::fast::RandomState;
+use tokio::time::Instant;
+
+use crate::engine::{PromptMessage, Role};
+
+/// Bytes of a prompt that are cached together or not at all, as far as we look; some sixty tokens.
+const BLOCK: usize = 256;
+const BYTES_PER_TOKEN: usize = 4;
+/// What comes behind so many blocks is not looked at.
+const MAX_BLOCKS: usize = 1024;
+/// Blocks that are remembered in each of the two halves of the lifetime; some megabytes.
+const MAX_REMEMBERED: usize = 1 << 16;
+
+/// A prompt as a chain of blocks: equal hashes mean that everything up to there is equal.
+pub struct Prefix {
+    blocks: Vec<u64>,
+    /// Of the whole prompt, by its length.
+    tokens: u64,
+}
+
+impl Prefix {
+    /// The beginning of what the model server makes of `messages`. Its template is not known here, and does not have to
+    /// be: messages that begin alike are prompts that begin alike.
+    pub fn new(hashing: &RandomState, model: &str, messages: &[PromptMessage]) -> Self {
+        let mut hasher = hashing.build_hasher();
+        hasher.write(model.as_bytes());
+        let mut prefix = Self { blocks: Vec::new(), tokens: 0 };
+        let (mut room, mut length) = (BLOCK, 0);
+        for message in messages {
+            hasher.write_u8(match message.role {
+                Role::System => 1,
+                Role::User => 2,
+                Role::Assistant => 3,
+            });
+            length += message.content.len();
+            let mut content = message.content.as_bytes();
+            while !content.is_empty() && prefix.blocks.len() < MAX_BLOCKS {
+                let (part, rest) = content.split_at(content.len().min(room));
+                hasher.write(part);
+                room -= part.len();
+                content = rest;
+                if room == 0 {
+                    prefix.blocks.push(hasher.finish());
+                    room = BLOCK;
+                }
+            }
+        }
+        prefix.tokens = (length / BYTES_PER_TOKEN) as u64;
+        prefix
+    }
+
+    /// How many tokens a replica has to compute that has these first blocks in its cache.
+    pub fn tokens_behind(&self, blocks: usize) -> u64 {
+        self.tokens.saturating_sub((blocks * BLOCK / BYTES_PER_TOKEN) as u64)
+    }
+
+    /// The blocks, each with the number of those up to it, the longest beginning first.
+    pub fn longest_first(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.blocks.iter().enumerate().rev().map(|(index, &block)| (index + 1, block))
+    }
+}
+
+/// The cache of a replica. When the replica dies its cache is gone, and the next one has another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Where in the pool the replica is.
+    pub slot: u32,
+    pub number: u32,
+}
+
+/// Remembers who was sent what, for a time. The memory has two halves: what is told again moves into the young one, and
+/// when that is old or full it becomes the old one, which is forgotten.
+pub struct Remembered {
+    young: Caches,
+    old: Caches,
+    /// When the young half was begun.
+    begun: Instant,
+    lifetime: Duration,
+}
+
+type Caches = HashMap<u64, Vec<Cache>, RandomState>;
+
+impl Remembered {
+    /// Nothing is remembered for longer than `lifetime`, and if there is room nothing for less than half of it.
+    pub fn new(lifetime: Duration, now: Instant) -> Self {
+        Self { young: Caches::default(), old: Caches::default(), begun: now, lifetime }
+    }
+
+    /// Who has this block and all before it.
+    pub fn caches(&self, block: u64) -> impl Iterator<Item = Cache> + '_ {
+        [&self.young, &self.old].into_iter().filter_map(move |half| half.get(&block)).flatten().copied()
+    }
+
+    /// `cache` has now computed this prompt.
+    pub fn add(&mut self, prefix: &Prefix, cache: Cache) {
+        for block in &prefix.blocks {
+            let caches = self.young.entry(*block).or_insert_with(|| Vec::with_capacity(1));
+            match caches.iter_mut().find(|known| known.slot == cache.slot) {
+                Some(known) => *known = cache,
+                None => caches.push(cache),
+            }
+        }
+    }
+
+    /// Forget what is too old or too much.
+    pub fn age(&mut self, now: Instant) {
+        let half = self.lifetime / 2;
+        let age = now.saturating_duration_since(self.begun);
+        let begun = match age {
+            age if age >= half * 2 => {
+                self.young.clear();
+                now
+            }
+            // Nothing was added since then, or this would have been found before.
+            age if age >= half => self.begun + half,
+            _ if self.young.len() >= MAX_REMEMBERED => now,
+            _ => return,
+        };
+        self.old = std::mem::take(&mut self.young);
+        self.begun = begun;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(100);
+    const CACHE: Cache = Cache { slot: 3, number: 7 };
+
+    fn message(role: Role, content: &str) -> PromptMessage {
+        PromptMessage { role, content: content.to_owned() }
+    }
+
+    fn prefix(messages: &[PromptMessage]) -> Prefix {
+        Prefix::new(&RandomState::default(), "model", messages)
+    }
+
+    /// How many of its blocks a prompt shares with another.
+    fn shared(one: &[PromptMessage], other: &[PromptMessage]) -> usize {
+        let hashing = RandomState::default();
+        let [one, other] = [one, other].map(|messages| Prefix::new(&hashing, "model", messages).blocks);
+        one.iter().zip(&other).take_while(|(one, other)| one == other).count()
+    }
+
+    proptest! {
+        #[test]
+        fn a_conversation_that_goes_on_keeps_all_of_its_blocks(
+            contents in prop::collection::vec("[a-zé ]{0,600}", 1..6), more in "[a-z ]{0,600}",
+        ) {
+            let role = |number: usize| if number.is_multiple_of(2) { Role::User } else { Role::Assistant };
+            let mut messages: Vec<_> =
+                contents.iter().enumerate().map(|(number, content)| message(role(number), content)).collect();
+            let before = messages.clone();
+            messages.push(message(Role::User, &more));
+            let bytes: usize = contents.iter().map(String::len).sum();
+            prop_assert_eq!(shared(&before, &messages), bytes / BLOCK);
+        }
+    }
+
+    #[test]
+    fn a_difference_changes_every_block_behind_it() {
+        let text = "x".repeat(10 * BLOCK);
+        let mut other = text.clone();
+        other.replace_range(3 * BLOCK..=3 * BLOCK, "y");
+
+        assert_eq!(shared(&[message(Role::User, &text)], &[message(Role::User, &other)]), 3);
+        assert_eq!(shared(&[message(Role::System, &text)], &[message(Role::User, &text)]), 0);
+    }
+
+    #[test]
+    fn a_prompt_without_end_is_cut() {
+        let endless = [message(Role::User, &"x".repeat(2 * MAX_BLOCKS * BLOCK))];
+
+        assert_eq!(prefix(&endless).blocks.len(), MAX_BLOCKS);
+    }
+
+    #[test]
+    fn what_is_told_again_is_remembered_and_the_rest_is_forgotten_within_the_lifetime() {
+        let start = Instant::now();
+        let mut remembered = Remembered::new(LIFETIME, start);
+        let [once, again] = ["once", "again"].map(|word| prefix(&[message(Role::User, &word.repeat(BLOCK))]));
+        let holds = |remembered: &Remembered, prefix: &Prefix| {
+            prefix.blocks.iter().all(|block| remembered.caches(*block).eq([CACHE]))
+        };
+        remembered.add(&once, CACHE);
+
+        for seconds in [10, 50, 90, 110] {
+            remembered.age(start + Duration::from_secs(seconds));
+            assert_eq!(holds(&remembered, &once), seconds < 100, "{seconds}");
+            remembered.add(&again, CACHE);
+        }
+        remembered.age(start + Duration::from_secs(150));
+
+        assert!(holds(&remembered, &again));
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_a_time_without_requests() {
+        let start = Instant::now();
+        let mut remembered = Remembered::new(LIFETIME, start);
+        let prompt = prefix(&[message(Role::User, &"x".repeat(BLOCK))]);
+        remembered.add(&prompt, CACHE);
+
+        remembered.age(start + LIFETIME);
+
+        assert_eq!(remembered.caches(prompt.blocks[0]).count(), 0);
+    }
+
+    #[test]
+    fn a_replica_that_lost_its_cache_is_not_remembered_twice() {
+        let mut remembered = Remembered::new(LIFETIME, Instant::now());
+        let prompt = prefix(&[message(Role::User, &"x".repeat(BLOCK))]);
+        remembered.add(&prompt, CACHE);
+
+        remembered.add(&prompt, Cache { number: 8, ..CACHE });
+
+        assert!(remembered.caches(prompt.blocks[0]).eq([Cache { number: 8, ..CACHE }]));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let now = Instant::now();
+        let mut remembered = Remembered::new(LIFETIME, now);
+        let hashing = RandomState::default();
+
+        for number in 0..200 {
+            let prompt = [message(Role::User, &format!("{number:04}").repeat(MAX_BLOCKS * BLOCK / 4))];
+            remembered.add(&Prefix::new(&hashing, "model", &prompt), CACHE);
+            remembered.age(now);
+        }
+
+        assert!(remembered.young.len() + remembered.old.len() <= 2 * (MAX_REMEMBERED + MAX_BLOCKS));
+    }
+}
