@@ -139,6 +139,10 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
             yield event(&json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }));
         }
         watch.ended();
+        if lives_for < usize::MAX {
+            // What was said before the death is on its way by then.
+            tokio::task::yield_now().await;
+        }
         if lives_for == usize::MAX {
             yield event(&json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] }));
             yield Bytes::from_static(b"data: [DONE]\n\n");
