@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hasher},
+    mem, slice,
     time::Duration,
 };
 
@@ -62,11 +63,6 @@ impl Prefix {
     pub fn tokens_behind(&self, blocks: usize) -> u64 {
         self.tokens.saturating_sub((blocks * BLOCK / BYTES_PER_TOKEN) as u64)
     }
-
-    /// The blocks, each with the number of those up to it, the longest beginning first.
-    pub fn longest_first(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        self.blocks.iter().enumerate().rev().map(|(index, &block)| (index + 1, block))
-    }
 }
 
 /// The cache of a replica. When the replica dies its cache is gone, and the next one has another number.
@@ -87,7 +83,34 @@ pub struct Remembered {
     lifetime: Duration,
 }
 
-type Caches = HashMap<u64, Vec<Cache>, RandomState>;
+type Caches = HashMap<u64, Holders, RandomState>;
+
+/// Most blocks are in one cache only, and a list of one is not worth an allocation.
+enum Holders {
+    One(Cache),
+    Several(Vec<Cache>),
+}
+
+impl Holders {
+    fn all(&self) -> &[Cache] {
+        match self {
+            Self::One(cache) => slice::from_ref(cache),
+            Self::Several(caches) => caches,
+        }
+    }
+
+    /// A replica has one cache: another number in the same slot takes the place of the one before.
+    fn add(&mut self, cache: Cache) {
+        match self {
+            Self::One(known) if known.slot == cache.slot => *known = cache,
+            Self::One(known) => *self = Self::Several(vec![*known, cache]),
+            Self::Several(caches) => match caches.iter_mut().find(|known| known.slot == cache.slot) {
+                Some(known) => *known = cache,
+                None => caches.push(cache),
+            },
+        }
+    }
+}
 
 impl Remembered {
     /// Nothing is remembered for longer than `lifetime`, and if there is room nothing for less than half of it.
@@ -95,20 +118,26 @@ impl Remembered {
         Self { young: Caches::default(), old: Caches::default(), begun: now, lifetime }
     }
 
-    /// Who has this block and all before it.
-    pub fn caches(&self, block: u64) -> impl Iterator<Item = Cache> + '_ {
-        [&self.young, &self.old].into_iter().filter_map(move |half| half.get(&block)).flatten().copied()
+    /// The beginnings of a prompt that somebody has, the longest first: how many blocks it has, and who has it.
+    pub fn longest_first<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+    ) -> impl Iterator<Item = (usize, impl Iterator<Item = Cache> + use<'a>)> {
+        // Whoever has a block has all before it, and was not sent those earlier.
+        let known = prefix.blocks.partition_point(|block| self.caches(*block).next().is_some());
+        prefix.blocks[..known].iter().enumerate().rev().map(|(index, block)| (index + 1, self.caches(*block)))
     }
 
     /// `cache` has now computed this prompt.
     pub fn add(&mut self, prefix: &Prefix, cache: Cache) {
         for block in &prefix.blocks {
-            let caches = self.young.entry(*block).or_insert_with(|| Vec::with_capacity(1));
-            match caches.iter_mut().find(|known| known.slot == cache.slot) {
-                Some(known) => *known = cache,
-                None => caches.push(cache),
-            }
+            self.young.entry(*block).and_modify(|holders| holders.add(cache)).or_insert(Holders::One(cache));
         }
+    }
+
+    /// Who has this block and all before it.
+    fn caches(&self, block: u64) -> impl Iterator<Item = Cache> + use<'_> {
+        [&self.young, &self.old].into_iter().filter_map(move |half| half.get(&block)).flat_map(Holders::all).copied()
     }
 
     /// Forget what is too old or too much.
@@ -125,7 +154,9 @@ impl Remembered {
             _ if self.young.len() >= MAX_REMEMBERED => now,
             _ => return,
         };
-        self.old = std::mem::take(&mut self.young);
+        // Emptied, it keeps its room.
+        mem::swap(&mut self.young, &mut self.old);
+        self.young.clear();
         self.begun = begun;
     }
 }
