@@ -233,9 +233,29 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    /// Chats that decode go first, with one token each; what is left goes to prompts in the order of their arrival.
+    /// What each chat computes in this step, in the order of the slots.
+    ///
+    /// llama.cpp computes neighbours in one pass over the weights, but only where they stand in the batch by their numbers:
+    /// any other order costs a pass for each.
     fn fill_batch(&mut self) -> Vec<Share> {
         self.batch.clear();
+        let mut shares = self.divide();
+        for share in &mut shares {
+            let slot = &self.slots[share.slot];
+            let Some(chat) = &slot.chat else { continue };
+            for (offset, &token) in chat.pending[..share.tokens].iter().enumerate() {
+                let position = (slot.cached.len() + offset) as i32;
+                let is_output = offset + 1 == chat.pending.len();
+                let added = self.batch.add(token, position, &[share.slot as i32], is_output);
+                debug_assert!(added.is_ok(), "the room is counted");
+            }
+            share.output = (share.tokens == chat.pending.len()).then(|| self.batch.n_tokens() - 1);
+        }
+        shares
+    }
+
+    /// Chats that decode go first, with one token each; what is left goes to prompts in the order of their arrival.
+    fn divide(&self) -> Vec<Share> {
         let mut order: Vec<(bool, Instant, usize)> = (self.slots.iter().enumerate())
             .filter_map(|(index, slot)| slot.chat.as_ref().map(|chat| (!chat.is_decoding(), chat.arrived(), index)))
             .collect();
@@ -244,22 +264,15 @@ impl<'model> Scheduler<'model> {
         let decoding = order.iter().filter(|(prefilling, ..)| !prefilling).count();
         let mut room = (decoding + self.pace.prompt_tokens()).min(BATCH_TOKENS as usize);
         let mut shares = Vec::with_capacity(order.len());
-        for (_, _, index) in order {
-            let slot = &self.slots[index];
-            let Some(chat) = &slot.chat else { continue };
-            let tokens = chat.pending.len().min(room);
+        for (_, _, slot) in order {
+            let pending = self.slots[slot].chat.as_ref().map_or(0, |chat| chat.pending.len());
+            let tokens = pending.min(room);
             room -= tokens;
-            for (offset, &token) in chat.pending[..tokens].iter().enumerate() {
-                let position = (slot.cached.len() + offset) as i32;
-                let is_output = offset + 1 == chat.pending.len();
-                let added = self.batch.add(token, position, &[index as i32], is_output);
-                debug_assert!(added.is_ok(), "the room is counted");
-            }
             if tokens > 0 {
-                let output = (tokens == chat.pending.len()).then(|| self.batch.n_tokens() - 1);
-                shares.push(Share { slot: index, tokens, output });
+                shares.push(Share { slot, tokens, output: None });
             }
         }
+        shares.sort_unstable_by_key(|share| share.slot);
         shares
     }
 

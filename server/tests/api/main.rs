@@ -11,7 +11,7 @@ mod api_chat;
 mod continuation;
 mod conversations;
 mod dashboards;
-#[path = "../database.rs"]
+#[path = "../database/mod.rs"]
 mod database;
 mod endless;
 mod health;

@@ -92,7 +92,7 @@ async fn a_run_goes_on_to_the_same_text() {
 
     let mut events = follower.until("id: 20\n").await;
     server.kill_engines().await;
-    events.extend(follower.to_the_end().await);
+    events.extend(follower.rest().await);
 
     assert_eq!(text_of(&events), whole);
     let message = &events.last().unwrap().1["message"];

@@ -13,7 +13,7 @@ async fn a_killed_server_goes_on_with_its_answer_after_the_restart_and_a_followe
     server.kill().await;
 
     let server = Server::start(&data, &long_script(), 0);
-    let after = server.follow(run, before.last().unwrap().0).await.to_the_end().await;
+    let after = server.follow(run, before.last().unwrap().0).await.rest().await;
 
     assert_eq!(text_of(&before) + &text_of(&after), long_script());
     let shown = server.get(&format!("/api/conversations/{id}")).await;

@@ -3,7 +3,7 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
-#[path = "../database.rs"]
+#[path = "../database/mod.rs"]
 mod database;
 mod disk_full;
 mod engine_death;

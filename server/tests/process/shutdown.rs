@@ -49,11 +49,11 @@ async fn an_answer_that_outlasts_the_drain_goes_on_after_the_restart() {
     let mut follower = server.follow(run, 0).await;
     let mut before = follower.until("word10 ").await;
     server.terminate();
-    before.extend(follower.to_the_end().await);
+    before.extend(follower.rest().await);
     assert!(server.ended().await.success());
 
     let server = Server::start(&data, &long_script(), 0);
-    let after = server.follow(run, before.last().unwrap().0).await.to_the_end().await;
+    let after = server.follow(run, before.last().unwrap().0).await.rest().await;
 
     assert_eq!(text_of(&before) + &text_of(&after), long_script());
     assert_eq!(after.last().unwrap().1["message"]["status"], "complete");

@@ -215,7 +215,7 @@ impl Follower {
     }
 
     /// Read to the end of the run or of the connection.
-    pub async fn to_the_end(mut self) -> Vec<Event> {
+    pub async fn rest(mut self) -> Vec<Event> {
         self.until("\"message\":").await
     }
 }

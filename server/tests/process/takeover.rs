@@ -45,7 +45,7 @@ impl Fleet {
 
 /// Follow a run, of which `before` was read elsewhere, to its end on the next server: nothing is missing or doubled.
 async fn taken_over(run: &Value, before: Vec<Event>, next: &Server) {
-    let after = next.follow(run, before.last().unwrap().0).await.to_the_end().await;
+    let after = next.follow(run, before.last().unwrap().0).await.rest().await;
 
     let numbers: Vec<u64> = before.iter().chain(&after).map(|(number, _)| *number).collect();
     assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
@@ -78,7 +78,7 @@ async fn an_answer_that_outlasts_the_drain_is_taken_over_and_its_follower_misses
     let mut before = follower.until("word10 ").await;
 
     first.terminate();
-    before.extend(follower.to_the_end().await);
+    before.extend(follower.rest().await);
 
     assert!(first.ended().await.success());
     let next = replica.unwrap_or_else(|| fleet.start("next", 0));

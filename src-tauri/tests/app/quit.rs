@@ -1,5 +1,7 @@
 use std::process::Stdio;
 
+use serde_json::json;
+
 use crate::support::{App, Home, processes};
 
 #[tokio::test]
@@ -30,9 +32,10 @@ async fn a_killed_app_leaves_no_process_behind() {
 }
 
 #[tokio::test]
-async fn what_there_was_of_an_answer_is_there_at_the_next_start() {
+async fn an_answer_goes_on_at_the_next_start() {
     let home = Home::new();
     let app = home.open().await;
+    app.chat_with(200).await;
     app.send("Write a long story about a small boat on a big sea.").await;
     app.holds("return document.querySelector('article[data-role=assistant] .markdown')?.textContent.length > 20").await;
     let (processes, conversation) = (app.processes(), app.page.current_url().await.unwrap());
@@ -42,10 +45,9 @@ async fn what_there_was_of_an_answer_is_there_at_the_next_start() {
 
     let app = home.open().await;
     app.element(&format!("a[href='{}']", conversation.path())).await.click().await.unwrap();
-    app.shows("Retry").await;
-    let messages = app.stored_messages().await;
-    assert_eq!(messages[1]["status"], "interrupted");
-    assert!(messages[1]["content"].as_str().unwrap().len() > 20);
+    app.answered().await;
+    let answer = &app.stored_messages().await[1];
+    assert_eq!((&answer["status"], &answer["details"]["completion_tokens"]), (&json!("complete"), &json!(200)));
 }
 
 #[tokio::test]
