@@ -21,7 +21,7 @@ const APPLICATIONS: usize = 16;
 const THINK_SECONDS: f64 = 3.0;
 /// Before anything is counted.
 const WARM_UP_SECONDS: f64 = 120.0;
-const SECONDS: f64 = 600.0;
+const SECONDS: f64 = 300.0;
 const MODEL: &str = "simulated";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
