@@ -92,15 +92,21 @@ impl ChatRequest {
     }
 
     pub async fn send(&self, connection: &mut Connection) -> Result<Answer, ChatError> {
-        let body = Bytes::from(serde_json::to_vec(self).context("the request cannot be written")?);
         let sent = Instant::now();
+        let body = self.begin(connection).await?;
+        Ok(read(body, sent).await?)
+    }
+
+    /// Ask, and wait until the answer begins. Dropping it with its connection is leaving.
+    pub async fn begin(&self, connection: &mut Connection) -> Result<Incoming, ChatError> {
+        let body = Bytes::from(serde_json::to_vec(self).context("the request cannot be written")?);
         let response = connection.post("/chat/completions", body).await?;
         let status = response.status();
         if status != StatusCode::OK {
             let body = response.into_body().collect().await.map_err(anyhow::Error::from)?.to_bytes();
             return Err(ChatError::Refused { status, body: String::from_utf8_lossy(&body).into_owned() });
         }
-        Ok(read(response.into_body(), sent).await?)
+        Ok(response.into_body())
     }
 }
 

@@ -79,10 +79,10 @@ pub fn measure(setup: &Setup, args: &KillArgs) -> anyhow::Result<Table> {
         ),
     );
     if args.engines > 0 {
-        table.row(engines::kill(setup, args)?.cells("engine"));
+        table.row(engines::kill(setup, args)?.cells("engine", args.engines));
     }
     if let Some(database) = args.database_url.as_deref().filter(|_| args.servers > 0) {
-        table.row(servers::kill(setup, args, database)?.cells("server"));
+        table.row(servers::kill(setup, args, database)?.cells("server", args.servers));
     }
     Ok(table)
 }

@@ -216,7 +216,7 @@ impl Outcome {
 }
 
 /// A Poisson process: the pauses between arrivals are exponentially distributed.
-fn arrivals(random: &mut fastrand::Rng, rate: f64, duration: Duration) -> Vec<Duration> {
+pub fn arrivals(random: &mut fastrand::Rng, rate: f64, duration: Duration) -> Vec<Duration> {
     let mut arrivals = Vec::new();
     let mut time = 0.0;
     loop {

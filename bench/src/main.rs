@@ -4,7 +4,8 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`]; [`kills`] looks for what is lost
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
+//!   what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
@@ -20,6 +21,7 @@ mod llama;
 mod load;
 mod machine;
 mod mock_upstream;
+mod overload;
 mod prefix;
 mod rounds;
 mod routing;
@@ -37,6 +39,7 @@ use flotilla_engine::protocol::LoadOptions;
 use crate::{
     kills::KillArgs,
     load::LoadArgs,
+    overload::OverloadArgs,
     server_process::{Placement, ServerProcess},
     table::Table,
 };
@@ -68,6 +71,8 @@ enum Command {
     /// Time to first token behind many replicas, simulated, against the replica with the fewest requests; and how long the
     /// choice takes.
     Routing,
+    /// Ask for up to ten times what a server can do, and for little beside one who asks for much. It is not part of `all`.
+    Overload(OverloadArgs),
     /// Kill engines, and servers that share a PostgreSQL, under running answers, and look for characters that are lost or
     /// doubled. It is not part of `all`.
     Kills(KillArgs),
@@ -160,6 +165,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
             }
         }
         Command::Load(args) => load::measure(args)?.print()?,
+        Command::Overload(args) => overload::measure(setup, args)?.iter().try_for_each(Table::print)?,
         Command::Kills(args) => kills::measure(setup, args)?.print()?,
     }
     Table::print_line(&machine::describe(before))

@@ -7,7 +7,7 @@ mod simulation;
 
 use std::{hint::black_box, time::Duration};
 
-use flotilla::engine::{PromptMessage, Role};
+use flotilla::engine::{Prompt, PromptMessage, Role};
 use tokio::time::Instant;
 
 use self::simulation::{Outcome, Policy, Scenario, pool};
@@ -125,9 +125,8 @@ fn decisions(setup: &Setup) -> anyhow::Result<Table> {
 fn decision(replicas: usize, distinct: usize, seed: u64) -> anyhow::Result<Duration> {
     let pool = pool(replicas)?;
     let mut random = fastrand::Rng::with_seed(seed);
-    let prompts: Vec<_> = (0..distinct)
-        .map(|_| vec![PromptMessage { role: Role::User, content: conversation::text(&mut random, DECISION_BYTES) }])
-        .collect();
+    let mut text = || conversation::text(&mut random, DECISION_BYTES);
+    let prompts: Vec<Prompt> = (0..distinct).map(|_| vec![PromptMessage::new(Role::User, text())].into()).collect();
     // Some are under way at any time.
     let mut under_way: Vec<_> = (0..2 * replicas).map(|_| None).collect();
     let begun = Instant::now();

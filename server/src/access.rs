@@ -1,4 +1,7 @@
-//! Who may call: the bearer token, and the checks that keep other websites away from a server on this computer.
+//! Who may call: the bearer token, and the checks that keep other websites away from a server on this computer. And who
+//! calls, see [`Caller`].
+
+mod caller;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -15,6 +18,7 @@ use axum::{
 };
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
+pub use self::caller::Caller;
 use crate::{
     config::{Config, Secret},
     error::{Error, Result},

@@ -4,22 +4,29 @@
 //! [`run`] wraps the same call for conversations: the answer belongs to the server, is journalled, and any
 //! connection can follow it.
 
+pub mod admission;
+mod collected;
 pub mod context;
 mod continuation;
 pub mod parameters;
 pub mod run;
+mod schema;
 pub mod turn;
 
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-pub use self::{context::ContextReport, parameters::Parameters};
+use self::admission::{Call, Place, Slot};
+pub use self::{collected::Collected, context::ContextReport, parameters::Parameters, schema::check_schema};
 use crate::{
-    engine::{self, ChatRequest, ChatStream, EngineError, Model, PromptMessage, seed_of, with_timeouts},
+    engine::{
+        self, ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, EngineError, Model, Output, Prompt,
+        with_timeouts,
+    },
     error::{Error, Result},
     state::AppState,
+    telemetry::spans::engine_call,
 };
 
 /// A started answer and what the model was told of the conversation.
@@ -34,75 +41,115 @@ pub struct Answer {
 /// How the context is kept within the model's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trim {
-    /// Leave out the oldest messages and report it.
+    /// Leave out the oldest messages of a conversation and report it.
     Oldest,
     /// Send all, and fail with `context_length_exceeded` when it does not fit.
     Never,
 }
 
 /// What is asked, whoever asks.
-pub struct Prompt {
+#[derive(Clone, Debug)]
+pub struct Question {
     /// `None` asks the default model.
     pub model: Option<String>,
-    pub messages: Vec<PromptMessage>,
+    pub prompt: Prompt,
     pub parameters: Parameters,
-    /// Where the draws begin when the parameters name no seed.
-    pub seed: u32,
+    pub output: Output,
+    /// Where the draws begin when the parameters name no seed; `None` begins each answer elsewhere.
+    pub seed: Option<u32>,
+}
+
+impl Question {
+    pub fn new(model: Option<String>, prompt: impl Into<Prompt>, parameters: Parameters, output: Output) -> Self {
+        Self { model, prompt: prompt.into(), parameters, output, seed: None }
+    }
+
+    /// The same for the answer number `index` of several to one prompt: they differ because each has a seed of its own.
+    #[must_use]
+    pub fn for_choice(&self, index: u32) -> Self {
+        let seed = self.parameters.seed.map(|seed| seed.wrapping_add(index));
+        Self { parameters: Parameters { seed, ..self.parameters.clone() }, ..self.clone() }
+    }
+
+    /// Tokens that the answer will take, about.
+    fn cost(&self) -> u32 {
+        let bytes = match &self.prompt {
+            Prompt::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
+            Prompt::Text(text) => text.len(),
+        };
+        admission::estimate(bytes, self.parameters.max_tokens)
+    }
+
+    /// The request to the engine of `model`.
+    fn into_request(self, model: String) -> ChatRequest {
+        let request = ChatRequest::new(model, self.prompt, self.parameters);
+        let default_seed = self.seed.unwrap_or(request.default_seed);
+        ChatRequest { output: self.output, default_seed, ..request }
+    }
+}
+
+/// A question with a place in line.
+pub struct Queued {
+    pub question: Question,
+    pub place: Place,
 }
 
 /// How often a request is made to an engine that dies of it, or beside it, before it has said a word.
 const TRIES: u32 = 3;
 
-/// Start an answer to `messages`. Dropping its stream cancels it. No part of it has been waited for yet.
-pub async fn answer(
-    state: &AppState,
-    model: Option<&str>,
-    messages: Vec<PromptMessage>,
-    parameters: Parameters,
-    trim: Trim,
-) -> Result<Answer> {
+/// Start an answer when it is the turn of `call`. Dropping its stream cancels it, and dropping this leaves the line. No part of
+/// the answer has been waited for yet.
+pub async fn answer(state: &AppState, call: &Call, question: Question, trim: Trim) -> Result<Answer> {
     if state.shutdown.is_draining() {
         return Err(Error::draining());
     }
-    let model = model.map(str::to_owned);
-    begin(state, Prompt { model, messages, parameters, seed: seed_of(Uuid::now_v7()) }, trim).await
+    let asked = Instant::now();
+    let model = model_or_default(state, question.model.clone()).await?;
+    let slot = call.slot(&state.admission, &model, question.cost()).await?;
+    begin(state, question.into_request(model), slot, asked, trim).await
 }
 
-/// The same, also while the server drains: for answers that were asked for before.
-async fn begin(state: &AppState, prompt: Prompt, trim: Trim) -> Result<Answer> {
-    let Prompt { model, messages, parameters, seed } = prompt;
-    let model = match model {
-        Some(model) => model,
-        None => default_model(state).await?.id,
-    };
+/// The same for a place in line that is there already, also while the server drains. `tell` hears where it stands.
+async fn answer_in_turn(state: &AppState, queued: Queued, trim: Trim, tell: impl FnMut(u32)) -> Result<Answer> {
+    let Queued { question, place } = queued;
     let asked = Instant::now();
-    let request = ChatRequest { default_seed: seed, ..ChatRequest::new(model, messages, parameters) };
+    let slot = place.slot(tell).await?;
+    let model = model_or_default(state, question.model.clone()).await?;
+    begin(state, question.into_request(model), slot, asked, trim).await
+}
+
+async fn begin(state: &AppState, request: ChatRequest, slot: Slot, asked: Instant, trim: Trim) -> Result<Answer> {
+    let begun = Instant::now();
     let limit = state.config.first_token_timeout();
     let (context, request, stream) = match tokio::time::timeout(limit, start(state, request, trim)).await {
         Ok(started) => started?,
         Err(_) => return Err(EngineError::Timeout.into()),
     };
-    let first = limit.saturating_sub(asked.elapsed());
+    let first = limit.saturating_sub(begun.elapsed());
     let stream = with_timeouts(stream, first, state.config.token_timeout());
     let (model, cancel) = (request.model.clone(), request.cancel.clone());
-    let stream = continuation::unbroken(state.clone(), request, stream);
+    let stream = slot.hold(continuation::unbroken(state.clone(), request, stream));
     Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
 }
 
 /// Go on with an answer that another server has begun: `context` says which part of the messages its model was told.
-fn resume(
+async fn resume(
     state: &AppState,
-    prompt: Prompt,
+    queued: Queued,
     model: String,
     context: ContextReport,
     so_far: continuation::SoFar,
-) -> Answer {
-    let Prompt { messages, parameters, seed, .. } = prompt;
-    let told = context::newest(&messages, context.messages_sent as usize);
-    let request = ChatRequest { default_seed: seed, ..ChatRequest::new(&model, told, parameters) };
+) -> Result<Answer> {
+    let Queued { question, place } = queued;
+    let asked = Instant::now();
+    let slot = place.slot(|_| {}).await?;
+    let mut request = question.into_request(model.clone());
+    if let Prompt::Messages(messages) = &mut request.prompt {
+        *messages = context::newest(messages, context.messages_sent as usize);
+    }
     let cancel = request.cancel.clone();
-    let stream = continuation::adopted(state.clone(), request, so_far);
-    Answer { context, stream: state.metrics.observe(&model, Instant::now(), stream), model, cancel }
+    let stream = slot.hold(continuation::adopted(state.clone(), request, so_far));
+    Ok(Answer { context, stream: state.metrics.observe(&model, asked, stream), model, cancel })
 }
 
 /// Ask the engine. The request comes back as it was sent, with the part of the messages that fits.
@@ -126,23 +173,60 @@ async fn fit_and_ask(
     trim: Trim,
 ) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
     let engine = state.engine.as_ref();
-    if trim == Trim::Never {
-        let report = ContextReport::untrimmed(&request.messages);
-        let stream = engine.chat(request.clone()).await?;
-        return Ok((report, request, stream));
-    }
-    let max_messages = state.config.max_context_messages;
-    let messages = std::mem::take(&mut request.messages);
-    let (kept, mut report) =
-        context::fit(engine, &request.model, &messages, max_messages, request.parameters.max_tokens).await?;
-    request.messages = kept;
+    let messages = match &request.prompt {
+        Prompt::Messages(messages) if trim == Trim::Oldest => messages.clone(),
+        prompt => {
+            let report = ContextReport::untrimmed(prompt.messages());
+            let stream = engine_call(&request.model, engine.chat(request.clone())).await?;
+            return Ok((report, request, stream));
+        }
+    };
+    let (max_messages, reply_tokens) = (state.config.max_context_messages, request.parameters.max_tokens);
+    let (mut kept, mut report) = context::fit(engine, &request.model, &messages, max_messages, reply_tokens).await?;
     loop {
-        match engine.chat(request.clone()).await {
-            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut request.messages) => {
-                report = context::report(&messages, &request.messages, max_messages, report.context_length);
+        request.prompt = kept.clone().into();
+        match engine_call(&request.model, engine.chat(request.clone())).await {
+            Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
+                report = context::report(&messages, &kept, max_messages, report.context_length);
             }
             started => return Ok((report, request, started?)),
         }
+    }
+}
+
+/// Vectors of texts, and the model that made them, when it is the turn of `call`.
+pub async fn embed(
+    state: &AppState,
+    call: &Call,
+    model: Option<String>,
+    texts: Vec<EmbedText>,
+    truncate: bool,
+) -> Result<(String, Embeddings)> {
+    if state.shutdown.is_draining() {
+        return Err(Error::draining());
+    }
+    let model = model_or_default(state, model).await?;
+    let _slot = call.slot(&state.admission, &model, cost(&texts)).await?;
+    let request = EmbedRequest { model: model.clone(), texts, truncate };
+    match tokio::time::timeout(state.config.first_token_timeout(), state.engine.embed(request)).await {
+        Ok(embeddings) => Ok((model, embeddings?)),
+        Err(_) => Err(EngineError::Timeout.into()),
+    }
+}
+
+fn cost(texts: &[EmbedText]) -> u32 {
+    let bytes = texts.iter().map(|text| match text {
+        EmbedText::Text(text) => text.len(),
+        EmbedText::Tokens(tokens) => tokens.len() * admission::TOKEN_BYTES,
+    });
+    admission::estimate(bytes.sum(), Some(0))
+}
+
+/// The model that a request names, or the default one.
+pub async fn model_or_default(state: &AppState, model: Option<String>) -> Result<String> {
+    match model {
+        Some(model) => Ok(model),
+        None => Ok(default_model(state).await?.id),
     }
 }
 
@@ -191,7 +275,7 @@ pub fn check_text(param: &str, text: &str) -> Result<()> {
 const NUL: char = '\0';
 
 /// What a model says can be kept on every database.
-fn without_nul(mut text: String) -> String {
+pub(crate) fn without_nul(mut text: String) -> String {
     text.retain(|c| c != NUL);
     text
 }

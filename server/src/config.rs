@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 
 /// Settings of `flotilla serve`.
 #[derive(Args, Clone, Debug)]
@@ -77,9 +78,31 @@ pub struct Config {
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     keep_alive: i64,
 
-    /// Requests that may wait for a slot of the own engine; one more is refused with 503.
-    #[arg(long, env, default_value_t = 64)]
-    pub max_queue: usize,
+    /// Chats that the server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
+    #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    upstream_slots: u32,
+
+    /// Requests that may wait in line while all slots are busy; one more is refused with 503. A caller may have as many in it
+    /// as there are places left; one more is refused with 429.
+    #[arg(long, env, default_value_t = 128, value_parser = clap::value_parser!(u32).range(..=4096))]
+    pub max_queue: u32,
+
+    /// Seconds that a request may wait in line before it is refused with 503.
+    #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    queue_timeout: u64,
+
+    /// Requests of one caller, which is an address, that may wait or be answered at once; one more is refused with 429. By
+    /// default only what is left of the line limits them.
+    #[arg(long, env)]
+    pub max_per_caller: Option<usize>,
+
+    /// Networks of the proxies in front, for example `10.42.0.0/16`: their X-Forwarded-For says which address calls.
+    #[arg(long, env, value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Seconds that an answer of a conversation goes on while nobody follows it; then it ends with what it has said.
+    #[arg(long, env, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    orphan_timeout: u64,
 
     /// Seconds that an engine may take to its first token before the request ends with 504.
     #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
@@ -132,6 +155,16 @@ pub struct Config {
     /// How log lines look.
     #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    pub traces: TraceSettings,
+
+    /// Name of the Kubernetes pod that this server runs in.
+    #[arg(long, env)]
+    pub pod_name: Option<String>,
+
+    #[command(flatten)]
+    pub autoscaling: AutoscalingSettings,
 }
 
 /// Where models are kept and where they come from: what `flotilla serve` and `flotilla pull` have in common.
@@ -153,6 +186,45 @@ pub struct ModelSettings {
     /// Where models whose name begins with `hf.co/` are pulled from.
     #[arg(long, env, default_value = "https://huggingface.co")]
     pub hugging_face_url: String,
+}
+
+/// Where traces go, under OpenTelemetry's own names. Its library reads the rest of them, such as OTEL_TRACES_SAMPLER, from
+/// the environment itself: <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct TraceSettings {
+    /// Collector that traces are sent to, over OTLP as http/protobuf, for example `http://127.0.0.1:4318`; without it there
+    /// are none. OpenTelemetry's other variables, such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_TRACES_SAMPLER, work too.
+    #[arg(long, env)]
+    otel_exporter_otlp_endpoint: Option<String>,
+
+    /// The same with its path, where that is not `/v1/traces`.
+    #[arg(long, env)]
+    otel_exporter_otlp_traces_endpoint: Option<String>,
+
+    /// Name under which its traces are found; by default `flotilla`.
+    #[arg(long, env)]
+    pub otel_service_name: Option<String>,
+}
+
+/// What Kubernetes is told to scale by.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct AutoscalingSettings {
+    /// Address on which Kubernetes' API server is answered as `external.metrics.k8s.io`, for a HorizontalPodAutoscaler that
+    /// goes by waiting and running answers, for example `0.0.0.0:8443`.
+    #[arg(long, env)]
+    pub external_metrics_addr: Option<SocketAddr>,
+
+    /// Hosts with ports at which the servers are whose numbers are summed for it, for example `backend-pods:8000`; a name may
+    /// have many addresses. By default this server alone.
+    #[arg(long, env, value_delimiter = ',')]
+    pub external_metrics_servers: Vec<String>,
+
+    /// Write how many answers run here into the annotation `controller.kubernetes.io/pod-deletion-cost` of POD_NAME, so that
+    /// scaling down takes the idlest pod.
+    #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub pod_deletion_cost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -212,6 +284,20 @@ impl Config {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32))
     }
 
+    /// Answers that one replica of a model writes at once.
+    pub fn slots_per_replica(&self) -> usize {
+        let slots = if self.runs_models() { self.slots } else { self.upstream_slots };
+        slots as usize
+    }
+
+    pub fn queue_timeout(&self) -> Duration {
+        Duration::from_secs(self.queue_timeout)
+    }
+
+    pub fn orphan_timeout(&self) -> Duration {
+        Duration::from_secs(self.orphan_timeout)
+    }
+
     pub fn first_token_timeout(&self) -> Duration {
         Duration::from_secs(self.first_token_timeout)
     }
@@ -247,6 +333,17 @@ impl ModelSettings {
             Some(folder) => Ok(folder.clone()),
             None => Ok(self.data_dir()?.join("models")),
         }
+    }
+}
+
+impl TraceSettings {
+    /// The URL that spans are posted to; `None` while traces are off. A variable without a value counts as not set.
+    pub fn endpoint(&self) -> Option<String> {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        given(&self.otel_exporter_otlp_traces_endpoint).or_else(|| {
+            let collector = given(&self.otel_exporter_otlp_endpoint)?;
+            Some(format!("{}/v1/traces", collector.trim_end_matches('/')))
+        })
     }
 }
 

@@ -3,10 +3,13 @@
 //! Handlers in [`crate::routes`] turn these types into domain calls; nothing below them knows a dialect.
 //! Which dialect an error is written in depends on the path alone, see [`render_errors`].
 
+mod embedding;
+mod logprobs;
 pub mod ollama;
 pub mod openai;
 pub mod own;
 pub mod sse;
+mod tools;
 
 use axum::{
     extract::Request,
@@ -18,6 +21,7 @@ use axum::{
     response::{IntoResponse, Json, Response},
 };
 
+pub use self::tools::{FunctionDefinition, ToolDefinition};
 use crate::error::{Error, Result};
 
 /// More than any conversation that fits a context, and few enough to look at one by one.
@@ -68,7 +72,7 @@ enum Dialect {
 impl Dialect {
     fn of(uri: &Uri) -> Self {
         match uri.path() {
-            "/api/chat" | "/api/pull" | "/api/delete" => Self::Ollama,
+            path if ollama::PATHS.contains(&path) => Self::Ollama,
             "/v1" => Self::OpenAi,
             path if path.starts_with("/v1/") => Self::OpenAi,
             _ => Self::Own,
@@ -76,7 +80,7 @@ impl Dialect {
     }
 }
 
-/// One text or several: how both dialects take `stop`.
+/// One text or several: how both dialects take `stop`, among others.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
 #[serde(untagged, expecting = "expected a text or an array of texts")]
 pub enum OneOrMany {
@@ -93,6 +97,12 @@ impl From<OneOrMany> for Vec<String> {
     }
 }
 
+/// The engine's seed: seeds may have 64 bits or be negative in both dialects, and -1 draws a new one. The same seed stays
+/// the same, which is all that it promises.
+fn seed(seed: Option<i64>) -> Option<u32> {
+    seed.filter(|seed| *seed != -1).map(|seed| seed as u32)
+}
+
 /// Refuses a number of messages that is no conversation.
 fn check_message_count(count: usize) -> Result<()> {
     if count == 0 {
@@ -102,9 +112,4 @@ fn check_message_count(count: usize) -> Result<()> {
         return Err(Error::invalid("messages", format!("messages must hold at most {MAX_MESSAGES} messages")));
     }
     Ok(())
-}
-
-/// 400: `param` asks for something that this server cannot do, and leaving it out of account would change the answer.
-fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Error {
-    Error { code: "unsupported_parameter", ..Error::invalid(param, message) }
 }

@@ -13,7 +13,11 @@ mod upstream;
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-pub use flotilla_engine::protocol::{FinishReason, Piece, PromptMessage, Role, Timings, Usage};
+use chrono::{DateTime, Utc};
+pub use flotilla_engine::protocol::{
+    EmbedText, FinishReason, Function, Output, Piece, Prompt, PromptMessage, Role, Schema, Timings, TokenLogprob,
+    ToolCall, ToolChoice, Tools, Usage,
+};
 use futures::stream::BoxStream;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +51,12 @@ pub trait Engine: Send + Sync {
     /// Start an answer. Dropping the stream cancels it.
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
 
+    /// Make one vector of each text.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let _ = request;
+        Err(EngineError::Unsupported("embeddings"))
+    }
+
     /// Bring a model into memory, and wait until it is there.
     async fn load(&self, _model: &str) -> Result<(), EngineError> {
         Err(EngineError::KeptElsewhere)
@@ -65,8 +75,8 @@ pub trait Engine: Send + Sync {
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
 
-    /// The servers behind it, where it stands in front of some.
-    fn pool(&self) -> Option<PoolStatus> {
+    /// The replicas behind it, where there are some.
+    fn pool(&self) -> Option<&Pool> {
         None
     }
 }
@@ -76,12 +86,15 @@ pub trait Engine: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct ChatRequest {
     pub model: String,
-    pub messages: Vec<PromptMessage>,
+    /// A conversation, or a text that is continued without a chat template.
+    pub prompt: Prompt,
     pub parameters: Parameters,
+    pub output: Output,
     /// Where the draws begin when the parameters name no seed. It makes an answer that is asked for again the same answer,
     /// on engines that tell their tokens; others draw by themselves.
     pub default_seed: u32,
-    /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer.
+    /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer. Calls of
+    /// functions that stand behind its text come once more.
     pub answer_so_far: Piece,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
     pub cancel: CancellationToken,
@@ -89,28 +102,32 @@ pub struct ChatRequest {
 
 impl ChatRequest {
     /// A new answer.
-    pub fn new(model: impl Into<String>, messages: Vec<PromptMessage>, parameters: Parameters) -> Self {
+    pub fn new(model: impl Into<String>, prompt: impl Into<Prompt>, parameters: Parameters) -> Self {
         Self {
             model: model.into(),
-            messages,
+            prompt: prompt.into(),
             parameters,
+            output: Output::default(),
             default_seed: seed_of(Uuid::now_v7()),
             answer_so_far: Piece::default(),
             cancel: CancellationToken::new(),
         }
     }
 
-    /// The messages for an engine that goes on in the middle of a last message of the assistant.
-    fn messages_and_answer(&self) -> Cow<'_, [PromptMessage]> {
+    /// The prompt for an engine that goes on at the end of a text, or in the middle of a last message of the assistant.
+    fn prompt_and_answer(&self) -> Cow<'_, Prompt> {
         if self.answer_so_far.is_empty() {
-            return Cow::Borrowed(&self.messages);
+            return Cow::Borrowed(&self.prompt);
         }
-        let (mut messages, answer) = (self.messages.clone(), &self.answer_so_far.text);
-        match messages.last_mut() {
-            Some(last) if last.role == Role::Assistant => last.content.push_str(answer),
-            _ => messages.push(PromptMessage { role: Role::Assistant, content: answer.clone() }),
+        let (mut prompt, answer) = (self.prompt.clone(), &self.answer_so_far.text);
+        match &mut prompt {
+            Prompt::Text(text) => text.push_str(answer),
+            Prompt::Messages(messages) => match messages.last_mut() {
+                Some(last) if last.role == Role::Assistant => last.content.push_str(answer),
+                _ => messages.push(PromptMessage::new(Role::Assistant, answer)),
+            },
         }
-        Cow::Owned(messages)
+        Cow::Owned(prompt)
     }
 }
 
@@ -119,12 +136,32 @@ pub fn seed_of(id: Uuid) -> u32 {
     id.as_u128() as u32
 }
 
+/// Texts of which vectors are to be made.
+#[derive(Clone, Debug)]
+pub struct EmbedRequest {
+    pub model: String,
+    pub texts: Vec<EmbedText>,
+    /// Cut off what does not fit the context, instead of refusing the text.
+    pub truncate: bool,
+}
+
+/// One vector of length 1 for each text, in order, and how many tokens all texts had together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    pub vectors: Vec<Vec<f32>>,
+    pub tokens: u32,
+}
+
 /// The pieces of one answer; the last item is [`Delta::Done`] or an error.
 pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
     Text(Piece),
+    /// The tokens of the text that comes next, where log probabilities were asked for.
+    Logprobs(Vec<TokenLogprob>),
+    /// A whole call of a function.
+    ToolCall(ToolCall),
     Done(Completion),
 }
 
@@ -165,8 +202,14 @@ pub struct Model {
     pub context_length: Option<u32>,
     /// What it was made for, as far as its file tells; empty where that is not known.
     pub capabilities: Vec<Capability>,
+    /// The architecture, for example `llama`.
+    pub family: Option<String>,
+    /// When its file was last written.
+    pub modified_at: Option<DateTime<Utc>>,
     /// Whether it is in memory now.
     pub loaded: bool,
+    /// When it leaves the memory if nobody asks for it; left out where that is never or not known.
+    pub unloads_at: Option<DateTime<Utc>>,
     /// One sentence on what the model is good for.
     pub description: Option<String>,
 }
@@ -179,7 +222,7 @@ pub enum Capability {
     Completion,
     /// It makes vectors of texts.
     Embedding,
-    /// Its chat template tells it of tools.
+    /// It calls functions that its chat template tells it of.
     Tools,
     /// Its chat template has a place for thoughts before the answer.
     Thinking,
@@ -205,8 +248,6 @@ pub enum EngineKind {
 pub enum EngineError {
     #[error("{0}")]
     Unavailable(String),
-    #[error("the engine is busy: {0} requests are waiting already")]
-    Busy(usize),
     /// Another server has too much to do; which, as a sentence begins with it.
     #[error("{0} is busy; try again in a moment")]
     Overloaded(&'static str),
@@ -222,11 +263,49 @@ pub enum EngineError {
     InUse(String),
     #[error("the models of this server are kept by another one that it runs in front of; change them there")]
     KeptElsewhere,
+    /// The schema that the answer was to follow cannot be enforced; says why.
+    #[error("the schema cannot be used: {0}")]
+    UnusableSchema(String),
+    /// The same of a function's arguments.
+    #[error("tools cannot be used: {0}")]
+    UnusableTools(String),
+    #[error("tools are not supported by this model")]
+    ToolsUnsupported,
+    /// The engine has no such thing; names it.
+    #[error("{0} are not supported by this engine")]
+    Unsupported(&'static str),
     /// The engine died or broke off after it had begun.
     #[error("the engine stopped in the middle of the answer")]
     Interrupted,
     #[error("the engine failed")]
     Internal(#[source] anyhow::Error),
+}
+
+impl EngineError {
+    /// A word for logs and traces. The message itself may quote the prompt: an engine in front of which we run chose it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Overloaded(_) => "overloaded",
+            Self::Timeout => "timeout",
+            Self::UnknownModel(_) => "unknown_model",
+            Self::ContextLengthExceeded => "context_length_exceeded",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InUse(_) => "in_use",
+            Self::KeptElsewhere => "kept_elsewhere",
+            Self::UnusableSchema(_) => "unusable_schema",
+            Self::UnusableTools(_) => "unusable_tools",
+            Self::ToolsUnsupported => "tools_unsupported",
+            Self::Unsupported(_) => "unsupported",
+            Self::Interrupted => "interrupted",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// An id for a call that an engine has given none.
+pub(crate) fn new_call_id() -> String {
+    format!("call_{}", Uuid::new_v4().simple())
 }
 
 /// The engine that the configuration asks for.

@@ -3,13 +3,15 @@
 //! Handlers return [`Error`]; [`crate::dialect::render_errors`] writes it in the shape of the path that was asked for,
 //! so one handler error reads right to every client. Causes are logged here and never reach a client.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use sea_orm::{DbErr, SqlErr};
 
-use crate::{engine::EngineError, models::NameError};
+use crate::{chat::admission::Refusal, engine::EngineError, models::NameError};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -34,6 +36,22 @@ impl Error {
     /// 400: `param` has a value that cannot be used.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message) }
+    }
+
+    /// 400: `param` asks for something that cannot be done here, and leaving it out of account would change the answer.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: "unsupported_parameter", ..Self::invalid(param, message) }
+    }
+
+    /// The same with the fields of the request that an engine does not know the names of: where its prompt stood, and where
+    /// the schema of its answer did.
+    #[must_use]
+    pub fn located(self, prompt: &str, schema: &str) -> Self {
+        match self.code {
+            "context_length_exceeded" => Self { param: Some(prompt.to_owned()), ..self },
+            INVALID_SCHEMA => Self::invalid(schema, format!("{schema}: {}", self.message)),
+            _ => self,
+        }
     }
 
     /// 401: the bearer token is missing or wrong.
@@ -89,11 +107,14 @@ impl Error {
     }
 }
 
+/// The code of an error that does not have its field yet.
+const INVALID_SCHEMA: &str = "invalid_schema";
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
         match error {
-            EngineError::Unavailable(_) | EngineError::Overloaded(_) | EngineError::Busy(_) => Self {
+            EngineError::Unavailable(_) | EngineError::Overloaded(_) => Self {
                 retry_after: Some(2),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "engine_unavailable", message)
             },
@@ -105,6 +126,10 @@ impl From<EngineError> for Error {
             },
             EngineError::InUse(_) | EngineError::KeptElsewhere => Self::conflict(message),
             EngineError::InvalidRequest(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", message),
+            EngineError::UnusableSchema(_) => Self::new(StatusCode::BAD_REQUEST, INVALID_SCHEMA, message),
+            EngineError::UnusableTools(_) => Self::invalid("tools", message),
+            EngineError::ToolsUnsupported => Self::unsupported("tools", message),
+            EngineError::Unsupported(what) => Self::unsupported(what, message),
             EngineError::Interrupted => Self::new(StatusCode::BAD_GATEWAY, "engine_interrupted", message),
             EngineError::Internal(cause) => {
                 tracing::error!(error = format!("{cause:#}"), "the engine failed");
@@ -112,6 +137,23 @@ impl From<EngineError> for Error {
             }
         }
     }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match refusal {
+            Refusal::QueueFull(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Refusal::Timeout(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
+            Refusal::CallerLimit(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
+        };
+        Self { retry_after: Some(seconds_to_spread_retries()), ..Self::new(status, code, refusal.to_string()) }
+    }
+}
+
+/// 1 to 5, so that those who are refused together do not come back together.
+fn seconds_to_spread_retries() -> u32 {
+    static REFUSED: AtomicU32 = AtomicU32::new(0);
+    1 + REFUSED.fetch_add(1, Ordering::Relaxed) % 5
 }
 
 impl From<NameError> for Error {

@@ -2,12 +2,14 @@
 //!
 //! A turn goes through [`routes`] (extract, call, respond) → [`chat`] (what the model is told, and the run that writes
 //! the answer) → [`engine`] (who answers). [`models`] brings models here; [`store`] keeps conversations and jobs;
-//! [`dialect`] knows how each kind of client wants its bytes; [`access`] who may call; [`config`] every setting.
+//! [`dialect`] knows how each kind of client wants its bytes; [`access`] who may call; [`autoscaling`] what Kubernetes
+//! scales by; [`config`] every setting.
 //!
 //! Invariants: nothing below `routes` knows a dialect, nothing below `chat` knows a conversation, only `config` reads
 //! the environment, and an answer belongs to its run and not to the connection that shows it.
 
 pub mod access;
+pub mod autoscaling;
 mod backoff;
 pub mod chat;
 pub mod config;

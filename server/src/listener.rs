@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -37,9 +40,9 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
             permit = connections.clone().acquire_owned() => permit,
             () = &mut stop => break,
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -51,8 +54,9 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
         let Some(stream) = without_delay(stream) else { continue };
         let asked = Arc::new(Notify::new());
         let has_asked = asked.clone();
-        let service = router.clone().map_request(move |request: Request<Incoming>| {
+        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
             has_asked.notify_one();
+            request.extensions_mut().insert(ConnectInfo(peer));
             request
         });
         let service = TowerToHyperService::new(service);

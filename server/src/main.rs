@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use flotilla::{AppState, Config, engine, shutdown, telemetry};
+use flotilla::{
+    AppState, Config, autoscaling, engine, shutdown,
+    telemetry::{self, Traces},
+};
 use tokio::net::TcpListener;
 
 /// LLMs as a service, from one laptop to a cluster.
@@ -46,11 +49,16 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::init_logs(config.log_format);
+    let traces = Traces::start(&config)?;
     let address = config.listen_addr;
     let state = AppState::open(config).await?;
+    let _autoscaling = autoscaling::start(&state).await?;
     let listener = TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
     announce(&listener)?;
     flotilla::serve(listener, state, shutdown::signal()).await;
+    if let Some(traces) = traces {
+        traces.flush().await;
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Every path on one screen, and the layers around them in order.
 
+mod common_errors;
 mod conversations;
 mod health;
 mod jobs;
@@ -27,7 +28,8 @@ use tower_http::{
 use tracing::Instrument;
 use utoipa::OpenApi;
 
-use crate::{access, dialect, error::Error, state::AppState};
+use self::common_errors::CommonErrors;
+use crate::{access, dialect, error::Error, state::AppState, telemetry::spans::Span};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -61,20 +63,30 @@ pub fn router(state: AppState) -> Router {
         .route("/api/jobs/{id}", get(jobs::show))
         .route("/api/jobs/{id}/cancel", post(jobs::cancel))
         // Ollama's clients, and the callers of the original system.
-        .route("/api/chat", post(ollama::chat))
+        .route("/api/chat", post(ollama::chat::chat))
+        .route("/api/generate", post(ollama::generate::generate))
+        .route("/api/embed", post(ollama::embed::embed))
+        .route("/api/embeddings", post(ollama::embed::embed_one))
+        .route("/api/tags", get(ollama::models::tags))
+        .route("/api/ps", get(ollama::models::ps))
+        .route("/api/show", post(ollama::models::show))
+        .route("/api/version", get(ollama::models::version))
         .route("/api/pull", post(ollama::pull::pull))
         .route("/api/delete", delete(ollama::pull::delete))
         // OpenAI's clients.
-        .route("/v1/models", get(v1::models))
-        .route("/v1/models/{*id}", get(v1::model))
-        .route("/v1/chat/completions", post(v1::chat_completions));
+        .route("/v1/models", get(v1::models::models))
+        .route("/v1/models/{*id}", get(v1::models::model))
+        .route("/v1/chat/completions", post(v1::chat_completions::chat_completions))
+        .route("/v1/completions", post(v1::completions::completions))
+        .route("/v1/responses", post(v1::responses::responses))
+        .route("/v1/embeddings", post(v1::embeddings::embeddings));
 
     let router = match &state.config.ui_dir {
         // The UI has its own paths, such as /chat/…, so every other path is its page.
         Some(folder) => {
             router.fallback_service(ServeDir::new(folder).fallback(ServeFile::new(folder.join("index.html"))))
         }
-        None => router.fallback(async || Error::not_found("path")),
+        None => router.route("/", get(ollama::models::root)).fallback(async || Error::not_found("path")),
     };
 
     // The last layer is the outermost: a request passes them from the bottom to the top.
@@ -89,7 +101,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::new())
         // What went wrong below is written in the shape that the path's clients read.
         .layer(middleware::from_fn(dialect::render_errors))
-        // Counted and logged with the status that the client sees.
+        // Counted, logged and traced with the status that the client sees.
         .layer(middleware::from_fn_with_state(state.clone(), observe))
         // A page that embeds or sniffs our answers gets nowhere.
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -111,23 +123,26 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
-/// One log line and one count for each request, without its body. Probes ask every few seconds, so their lines are for
-/// debugging only.
+/// One log line, one span and one count for each request, without its body. Probes ask every few seconds, so their lines
+/// are for debugging only, and they have no span.
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let is_probe = ["/health", "/readyz", "/metrics"].contains(&route.as_str());
     let started = std::time::Instant::now();
-    let span = tracing::info_span!("request", request_id, method, route);
-    let response = next.run(request).instrument(span.clone()).await;
+    let trace = if is_probe { Span::none() } else { Span::of_request(request.headers(), method, &route) };
+    let trace_id = trace.trace_id().map(tracing::field::display);
+    let span = tracing::info_span!("request", request_id, method, route, trace_id);
+    let response = trace.scope(next.run(request)).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(|| match route.as_str() {
-        "/health" | "/readyz" | "/metrics" => tracing::debug!(status, milliseconds, "answered"),
-        _ => tracing::info!(status, milliseconds, "answered"),
+    span.in_scope(|| match is_probe {
+        true => tracing::debug!(status, milliseconds, "answered"),
+        false => tracing::info!(status, milliseconds, "answered"),
     });
     state.metrics.count_request(method, &route, status);
-    response
+    trace.until_sent(response)
 }
 
 /// A client may make methods up, and each would be a series of the metrics for ever.
@@ -148,6 +163,7 @@ fn known_method(method: &Method) -> &'static str {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Flotilla", description = "LLMs as a service."),
+    modifiers(&CommonErrors),
     paths(
         health::health,
         health::readyz,
@@ -170,12 +186,22 @@ fn known_method(method: &Method) -> &'static str {
         jobs::list,
         jobs::show,
         jobs::cancel,
-        ollama::chat,
+        ollama::chat::chat,
+        ollama::generate::generate,
+        ollama::embed::embed,
+        ollama::embed::embed_one,
+        ollama::models::tags,
+        ollama::models::ps,
+        ollama::models::show,
+        ollama::models::version,
         ollama::pull::pull,
         ollama::pull::delete,
-        v1::models,
-        v1::model,
-        v1::chat_completions,
+        v1::models::models,
+        v1::models::model,
+        v1::chat_completions::chat_completions,
+        v1::completions::completions,
+        v1::responses::responses,
+        v1::embeddings::embeddings,
     ),
     components(schemas(crate::chat::run::RunEvent))
 )]

@@ -43,6 +43,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Tell probes that the server leaves, and wait until those who send it requests have had the time to hear of it.
 pub(crate) async fn announce(state: &AppState) {
     state.shutdown.leaving.cancel();
+    state.metrics.tell_draining();
     let delay = state.config.drain_delay();
     if !delay.is_zero() {
         tracing::info!(?delay, "not ready any more; requests are refused after this time");

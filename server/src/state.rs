@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::{
-    chat::run::Runs,
+    chat::{admission::Admission, run::Runs},
     config::Config,
     engine::{self, Engine},
     models::{Jobs, Registries},
@@ -20,6 +20,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     pub engine: Arc<dyn Engine>,
     pub store: Store,
+    /// Who is answered now, and who waits.
+    pub admission: Arc<Admission>,
     /// The answers that this server is writing.
     pub runs: Arc<Runs>,
     pub registries: Registries,
@@ -41,14 +43,16 @@ impl AppState {
     /// # Errors
     /// When a registry's address in the configuration is none.
     pub fn new(config: Config, engine: Arc<dyn Engine>, store: Store) -> anyhow::Result<Self> {
+        let metrics = Metrics::new(engine.clone());
         Ok(Self {
+            admission: Arc::new(Admission::new(&config, metrics.queue.clone())),
             registries: Registries::new(&config.models)?,
             config: Arc::new(config),
             engine,
             store,
             runs: Arc::default(),
             jobs: Arc::default(),
-            metrics: Arc::default(),
+            metrics: Arc::new(metrics),
             shutdown: Shutdown::default(),
         })
     }

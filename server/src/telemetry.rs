@@ -1,50 +1,41 @@
-//! Log lines and Prometheus metrics. Prompts, answers and secrets are in neither.
+//! Log lines, Prometheus metrics and traces. Prompts, answers and secrets are in none of them.
 
+mod logs;
+mod otlp_client;
+mod queue;
 mod replicas;
+pub mod spans;
+mod traces;
 
-use std::{io::IsTerminal, iter, sync::atomic::AtomicU64, time::Instant};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
 
 use futures::StreamExt;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{
-    config::LogFormat,
-    engine::{ChatStream, Delta, EngineError, FinishReason, PoolStatus},
-};
-
-/// Send log lines to stderr. `RUST_LOG` filters them, as in every Rust program.
-pub fn init_logs(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm_migration=warn"));
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    let registry = tracing_subscriber::registry().with(filter);
-    let started = match format {
-        LogFormat::Text => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
-    if started.is_err() {
-        tracing::debug!("logs are set up already");
-    }
-}
+pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
+use crate::engine::{ChatStream, Delta, Engine, EngineError, FinishReason};
 
 /// Every series of `GET /metrics`.
 pub struct Metrics {
     registry: Registry,
+    pub queue: QueueSeries,
     requests: Family<RequestLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
     answers_resumed: Family<ResumedLabels, Counter>,
     answers_in_flight: Gauge,
     answers_waiting: Gauge,
     time_to_first_token: Histogram,
-    queue_wait: Histogram,
+    inter_token: Histogram,
     tokens_per_second: Histogram,
     tokens: Family<TokenLabels, Counter>,
+    draining: Gauge,
     answer_seconds: Counter<f64, AtomicU64>,
 }
 
@@ -91,8 +82,9 @@ struct TokenLabels {
     kind: &'static str,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// What `engine` tells of itself is asked for at each look.
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
         let mut registry = Registry::with_prefix("flotilla");
         let seconds = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0]);
         let requests = Family::default();
@@ -109,48 +101,48 @@ impl Default for Metrics {
         let answers_in_flight = Gauge::default();
         registry.register("answers_in_flight", "Answers being written now", answers_in_flight.clone());
         let answers_waiting = Gauge::default();
-        let help = "Answers without a first piece of text: queued, or their prompt is being read";
+        let help = "Answers without a first piece of text: their prompt is being read";
         registry.register("answers_waiting", help, answers_waiting.clone());
         let time_to_first_token = seconds();
         let help = "From the request to the first piece of text";
         registry.register_with_unit("time_to_first_token", help, Unit::Seconds, time_to_first_token.clone());
-        let queue_wait = seconds();
-        let help = "Wait for a slot of the engine";
-        registry.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait.clone());
+        let inter_token = Histogram::new([0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0, 30.0]);
+        let help = "From one piece of an answer's text to the next";
+        registry.register_with_unit("inter_token", help, Unit::Seconds, inter_token.clone());
+        let queue = QueueSeries::register(&mut registry, seconds());
         let tokens_per_second = Histogram::new([1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0]);
         registry.register("tokens_per_second", "Decoding speed of an answer", tokens_per_second.clone());
         let tokens = Family::default();
         registry.register("tokens", "Tokens by model: prompt, cached (part of prompt), completion", tokens.clone());
+        let draining = Gauge::default();
+        registry.register("draining", "1 once the server is on its way out", draining.clone());
         let answer_seconds = Counter::default();
         let help = "Time that engines spent on answers";
         registry.register_with_unit("answer", help, Unit::Seconds, answer_seconds.clone());
+        registry.register_collector(Box::new(replicas::Replicas(engine)));
         Self {
             registry,
+            queue,
             requests,
             answers,
             answers_resumed,
             answers_in_flight,
             answers_waiting,
             time_to_first_token,
-            queue_wait,
+            inter_token,
             tokens_per_second,
             tokens,
+            draining,
             answer_seconds,
         }
     }
-}
 
-impl Metrics {
-    /// All series in the text format that Prometheus reads, with those of the replicas where there are some.
-    pub fn render(&self, pool: Option<&PoolStatus>) -> String {
-        let replicas = pool.map(replicas::registry);
-        let mut series = String::new();
-        for registry in iter::once(&self.registry).chain(&replicas) {
-            // Writing into a string cannot fail.
-            let _ = text::encode_registry(&mut series, registry);
-        }
-        let _ = text::encode_eof(&mut series);
-        series
+    /// All series in the text format that Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
     }
 
     pub fn count_request(&self, method: &str, route: &str, status: u16) {
@@ -160,6 +152,15 @@ impl Metrics {
 
     pub fn count_resumed(&self, cause: Cause) {
         self.answers_resumed.get_or_create(&cause.into()).inc();
+    }
+
+    /// The answers that are being written now.
+    pub fn answers_in_flight(&self) -> i64 {
+        self.answers_in_flight.get()
+    }
+
+    pub fn tell_draining(&self) {
+        self.draining.set(1);
     }
 
     /// The same stream, counted. `asked` is when the request came.
@@ -181,11 +182,12 @@ struct AnswerWatch {
     outcome: &'static str,
     started: Instant,
     has_text: bool,
+    last_text: Instant,
     in_flight: Gauge,
     waiting: Gauge,
     answers: Family<AnswerLabels, Counter>,
     time_to_first_token: Histogram,
-    queue_wait: Histogram,
+    inter_token: Histogram,
     tokens_per_second: Histogram,
     tokens: Family<TokenLabels, Counter>,
     seconds: Counter<f64, AtomicU64>,
@@ -195,36 +197,51 @@ impl AnswerWatch {
     fn new(metrics: &Metrics, model: &str) -> Self {
         metrics.answers_in_flight.inc();
         metrics.answers_waiting.inc();
-        Self {
+        let now = Instant::now();
+        let watch = Self {
             model: model.to_owned(),
             outcome: "cancelled",
-            started: Instant::now(),
+            started: now,
             has_text: false,
+            last_text: now,
             in_flight: metrics.answers_in_flight.clone(),
             waiting: metrics.answers_waiting.clone(),
             answers: metrics.answers.clone(),
             time_to_first_token: metrics.time_to_first_token.clone(),
-            queue_wait: metrics.queue_wait.clone(),
+            inter_token: metrics.inter_token.clone(),
             tokens_per_second: metrics.tokens_per_second.clone(),
             tokens: metrics.tokens.clone(),
             seconds: metrics.answer_seconds.clone(),
+        };
+        // A model's series begin with zero when its first answer does, so that this one is seen as an increase.
+        for kind in ["prompt", "cached", "completion"] {
+            watch.count_tokens(kind, 0);
         }
+        for outcome in ["complete", "cancelled", "failed"] {
+            drop(watch.answers.get_or_create(&AnswerLabels { model: watch.model.clone(), outcome }));
+        }
+        watch
     }
 
     fn see(&mut self, asked: Instant, delta: &Result<Delta, EngineError>) {
         match delta {
-            Ok(Delta::Text(_)) if !self.has_text => {
+            Ok(Delta::Text(_) | Delta::ToolCall(_)) if !self.has_text => {
                 self.has_text = true;
+                self.last_text = Instant::now();
                 self.waiting.dec();
                 self.time_to_first_token.observe(asked.elapsed().as_secs_f64());
             }
-            Ok(Delta::Text(_)) => {}
+            Ok(Delta::Text(_) | Delta::ToolCall(_)) => {
+                let now = Instant::now();
+                self.inter_token.observe((now - self.last_text).as_secs_f64());
+                self.last_text = now;
+            }
+            Ok(Delta::Logprobs(_)) => {}
             Ok(Delta::Done(completion)) => {
                 self.outcome = match completion.finish_reason {
                     FinishReason::Cancelled => "cancelled",
                     _ => "complete",
                 };
-                self.queue_wait.observe(completion.timings.queued_ms / 1000.0);
                 if let Some(speed) = completion.tokens_per_second() {
                     self.tokens_per_second.observe(speed);
                 }

@@ -12,6 +12,9 @@ use super::{between, files, read};
 
 type Settings = BTreeMap<String, String>;
 
+const CLUSTER_WIDE: [&str; 5] =
+    ["Namespace", "StorageClass", "APIService", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+
 #[test]
 fn every_config_map_of_the_backend_holds_settings_with_values_that_the_server_takes() {
     let objects = objects();
@@ -138,8 +141,14 @@ fn every_object_says_whose_it_is_and_where_it_belongs() {
     for (path, object) in objects() {
         let metadata = &object["metadata"];
         assert_eq!(metadata["labels"]["app.kubernetes.io/part-of"], "flotilla", "{path}");
-        let has_namespace = !["Namespace", "StorageClass"].contains(&object["kind"].as_str().unwrap());
-        let expected = if has_namespace { Value::from("llm-as-a-service") } else { Value::Null };
+        let expected = match object["kind"].as_str().unwrap() {
+            kind if CLUSTER_WIDE.contains(&kind) => Value::Null,
+            // Kubernetes' own Role, which it gives, is there.
+            "RoleBinding" if object["roleRef"]["name"] == "extension-apiserver-authentication-reader" => {
+                Value::from("kube-system")
+            }
+            _ => Value::from("llm-as-a-service"),
+        };
         assert_eq!(metadata["namespace"], expected, "{path}");
     }
 }

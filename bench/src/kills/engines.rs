@@ -37,9 +37,7 @@ pub fn kill(setup: &Setup, args: &KillArgs) -> anyhow::Result<Toll> {
         let (asked, killed) = tokio::join!(asking, kill_all(&server, args, &mut random, &kills));
         killed?;
         asked.into_iter().collect::<anyhow::Result<()>>()?;
-        let mut toll = toll.into_inner();
-        toll.set_kills(kills.moments.borrow().len());
-        Ok(toll)
+        Ok(toll.into_inner())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs,
     time::{Duration, Instant},
 };
@@ -42,9 +42,14 @@ pub fn kill(setup: &Setup, args: &KillArgs, database: &str) -> anyhow::Result<To
     let expected = words(&mut random, args.max_tokens as usize);
     fs::write(&script, &expected)?;
     let program = setup.server()?;
-    let arguments = [["--database-url".as_ref(), database.as_ref()], ["--script".as_ref(), script.as_os_str()]];
-    let arguments: Vec<OsString> = arguments.concat().into_iter().map(OsStr::to_owned).collect();
-    let arguments = [arguments, vec!["--script-delay-ms".into(), DELAY.into()]].concat();
+    let arguments: [OsString; 6] = [
+        "--database-url".into(),
+        database.into(),
+        "--script".into(),
+        script.into(),
+        "--script-delay-ms".into(),
+        DELAY.into(),
+    ];
     let start = move || ServerProcess::start(&program, &arguments, Placement::AllCores);
     let fleet = Fleet { servers: RefCell::default() };
     for _ in 0..args.replicas {
@@ -69,9 +74,7 @@ pub fn kill(setup: &Setup, args: &KillArgs, database: &str) -> anyhow::Result<To
         let (asked, killed) = tokio::join!(asking, killing);
         killed?;
         asked.into_iter().collect::<anyhow::Result<()>>()?;
-        let mut toll = toll.into_inner();
-        toll.set_kills(kills.moments.borrow().len());
-        Ok(toll)
+        Ok(toll.into_inner())
     })
 }
 
@@ -152,6 +155,7 @@ async fn post(fleet: &Fleet, path: &str, body: &Value) -> anyhow::Result<Value> 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Event {
+    Queued {},
     Started {},
     Delta { text: String },
     Finished { message: Message },
@@ -180,7 +184,7 @@ async fn follow(
         while let Some(data) = decoder.next_data() {
             *last_seen += 1;
             match serde_json::from_slice(data).context("an event cannot be read")? {
-                Event::Started {} => {}
+                Event::Queued {} | Event::Started {} => {}
                 Event::Delta { text } => pieces.push((Instant::now(), text)),
                 Event::Finished { message } | Event::Failed { message } => return Ok(Some(message)),
             }

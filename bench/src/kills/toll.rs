@@ -6,7 +6,6 @@ use hdrhistogram::Histogram;
 
 /// Counts over many answers.
 pub struct Toll {
-    kills: usize,
     answers: u32,
     whole: u32,
     same: u32,
@@ -21,7 +20,7 @@ const ORDINARY_GAP: Duration = Duration::from_millis(300);
 
 impl Toll {
     pub fn new() -> anyhow::Result<Self> {
-        Ok(Self { kills: 0, answers: 0, whole: 0, same: 0, wrong_characters: 0, pauses: Histogram::new(3)? })
+        Ok(Self { answers: 0, whole: 0, same: 0, wrong_characters: 0, pauses: Histogram::new(3)? })
     }
 
     /// An answer that came with these pieces, and what it should have been.
@@ -45,15 +44,12 @@ impl Toll {
         self.answers += 1;
     }
 
-    pub fn set_kills(&mut self, kills: usize) {
-        self.kills = kills;
-    }
-
-    pub fn cells(&self, killed: &str) -> Vec<String> {
+    /// A row of the table: so many of these were killed.
+    pub fn cells(&self, killed: &str, kills: u32) -> Vec<String> {
         let seconds = |quantile| format!("{:.1}", self.pauses.value_at_quantile(quantile) as f64 / 1e3);
         vec![
             killed.to_owned(),
-            self.kills.to_string(),
+            kills.to_string(),
             self.answers.to_string(),
             self.whole.to_string(),
             self.same.to_string(),

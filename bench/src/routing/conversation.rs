@@ -72,15 +72,15 @@ pub const OWN_TOKENS: usize = TURNS * (QUESTION_BYTES + ANSWER_BYTES) / BYTES_PE
 
 /// The system prompt of an application.
 pub fn system_prompt(random: &mut fastrand::Rng) -> PromptMessage {
-    PromptMessage { role: Role::System, content: text(random, SYSTEM_BYTES) }
+    PromptMessage::new(Role::System, text(random, SYSTEM_BYTES))
 }
 
 pub fn question(random: &mut fastrand::Rng) -> PromptMessage {
-    PromptMessage { role: Role::User, content: text(random, QUESTION_BYTES) }
+    PromptMessage::new(Role::User, text(random, QUESTION_BYTES))
 }
 
 pub fn answer(random: &mut fastrand::Rng) -> PromptMessage {
-    PromptMessage { role: Role::Assistant, content: text(random, ANSWER_BYTES) }
+    PromptMessage::new(Role::Assistant, text(random, ANSWER_BYTES))
 }
 
 /// Sentences, cut at this length.

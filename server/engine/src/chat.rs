@@ -6,8 +6,10 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use crate::answer::AnswerText;
-use crate::protocol::{Event, FinishReason, Sampling, Timings, Usage};
+use crate::grammar::Grammar;
+use crate::protocol::{Event, FinishReason, Sampling, Timings, TokenLogprob, Usage};
 use crate::sampling::TokenSampler;
+use crate::tools::Said;
 
 /// A request that waits for a slot.
 pub struct Request {
@@ -18,6 +20,10 @@ pub struct Request {
     /// What is known of the answer.
     pub text: AnswerText,
     pub params: Sampling,
+    /// As far as the answer has come.
+    pub grammar: Option<Grammar>,
+    /// How many alternatives are told with each token's log probability, if that is asked for.
+    pub logprobs: Option<u32>,
     pub arrived: Instant,
 }
 
@@ -27,6 +33,7 @@ pub struct Chat {
     /// Tokens that are still to be computed: the rest of the prompt, then the one sampled last.
     pub pending: Vec<LlamaToken>,
     pub sampler: TokenSampler,
+    pub logprobs: Option<u32>,
     text: AnswerText,
     /// Tokens since the last text event.
     unnamed: Vec<i32>,
@@ -56,11 +63,18 @@ impl Request {
 impl Chat {
     /// `reused` tokens of the request are in the cache already.
     pub fn start(mut request: Request, reused: usize, vocabulary_size: i32, context_length: u32) -> Self {
-        let Request { tokens, prompt_tokens, .. } = &request;
-        let (prompt, answer) = tokens.split_at(*prompt_tokens);
-        let cached_tokens = reused.min(*prompt_tokens) as u32;
+        let (prompt, answer) = request.tokens.split_at(request.prompt_tokens);
+        let cached_tokens = reused.min(request.prompt_tokens) as u32;
         Self {
-            sampler: TokenSampler::new(&request.params, prompt, answer, vocabulary_size, context_length),
+            sampler: TokenSampler::new(
+                &request.params,
+                request.grammar,
+                prompt,
+                answer,
+                vocabulary_size,
+                context_length,
+            ),
+            logprobs: request.logprobs,
             pending: request.tokens.split_off(reused),
             id: request.id,
             text: request.text,
@@ -83,11 +97,21 @@ impl Chat {
     }
 
     /// Takes the token that was sampled. Returns why the answer ends here, if it does.
-    pub fn accept(&mut self, token: LlamaToken, model: &LlamaModel, events: &mut Vec<Event>) -> Option<FinishReason> {
+    pub fn accept(
+        &mut self,
+        token: LlamaToken,
+        logprob: Option<TokenLogprob>,
+        model: &LlamaModel,
+        events: &mut Vec<Event>,
+    ) -> Option<FinishReason> {
         self.first_token.get_or_insert_with(Instant::now);
         self.unnamed.push(token.0);
-        let (text, ended) = self.text.push(token, &model.vocab());
-        self.push_text(text, events);
+        let vocab = model.vocab();
+        // The token that ends the turn is no part of the text.
+        let logprob = logprob.filter(|_| !vocab.is_eog(token));
+        events.extend(logprob.map(|token| Event::Logprobs { id: self.id.clone(), tokens: vec![token] }));
+        let (said, ended) = self.text.push(token, &vocab);
+        self.push(said, events);
         if ended.is_none() {
             self.pending.push(token);
         }
@@ -97,7 +121,7 @@ impl Chat {
     /// Gives out the text that was held back, then the counts.
     pub fn finish(mut self, finish_reason: FinishReason, events: &mut Vec<Event>) {
         let held_back = self.text.finish();
-        self.push_text(held_back, events);
+        self.push(held_back, events);
 
         let ended = Instant::now();
         let first_token = self.first_token.unwrap_or(ended);
@@ -113,9 +137,10 @@ impl Chat {
         });
     }
 
-    fn push_text(&mut self, text: String, events: &mut Vec<Event>) {
-        if !text.is_empty() {
-            events.push(Event::Text { id: self.id.clone(), text, tokens: std::mem::take(&mut self.unnamed) });
+    fn push(&mut self, said: Vec<Said>, events: &mut Vec<Event>) {
+        for said in said {
+            let tokens = if matches!(said, Said::Text(_)) { std::mem::take(&mut self.unnamed) } else { Vec::new() };
+            events.push(said.into_event(&self.id, tokens));
         }
     }
 }

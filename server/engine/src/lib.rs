@@ -7,15 +7,21 @@
 //! - [`protocol`]: the lines, as types; the server uses the same ones
 //! - [`process`]: threads for stdin and stdout, the `load` command, and the end of the process with its server
 //! - [`gguf`], [`model`]: the file is checked, then loaded
-//! - [`template`], [`prompt`]: messages become text, text becomes tokens
+//! - [`template`], [`prompt`], [`intake`]: messages become text, text becomes tokens, and a command a request or a refusal
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
 //! - [`pace`]: how many tokens of prompts a step may take
 //! - [`slots`]: where a new chat finds the longest part of its prompt already computed
-//! - [`chat`]: one answer being made; [`sampling`], [`answer`], [`text`], [`stop`] are its parts
+//! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`answer`], [`text`], [`stop`], [`tools`] are
+//!   its parts
+//! - [`embedding`]: vectors of texts, made between two steps
 
 mod answer;
 mod chat;
+mod embedding;
 pub mod gguf;
+mod grammar;
+mod intake;
+mod logprobs;
 pub mod model;
 mod pace;
 mod process;
@@ -27,5 +33,7 @@ mod slots;
 mod stop;
 mod template;
 mod text;
+mod tools;
 
 pub use process::run;
+pub use tools::calls_tools;

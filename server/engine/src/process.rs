@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 
+use crate::embedding::Embedder;
+use crate::intake::Intake;
 use crate::model::{self, LoadError};
 use crate::prompt::PromptEncoder;
 use crate::protocol::{Command, ErrorCode, Event, LoadOptions};
@@ -37,7 +39,7 @@ pub fn run() -> anyhow::Result<()> {
                     writer.write([Event::Error { id, code, message: error.to_string() }]);
                 }
             }
-            Ok(Command::Generate { id, .. } | Command::Count { id, .. }) => {
+            Ok(Command::Generate { id, .. } | Command::Count { id, .. } | Command::Embed { id, .. }) => {
                 writer.write([Event::invalid(id, "No model is loaded. Send `load` first.".to_owned())]);
             }
             Ok(Command::Cancel { .. }) => {}
@@ -107,11 +109,13 @@ fn serve(
     let context = model::new_context(backend, &model, options)?;
     let encoder = PromptEncoder::new(chat_template(&model)?, &model.vocab()).map_err(|_| LoadError::Unsupported)?;
     let facts = model::facts(&model, options);
+    let embedder = Embedder::new(backend, &model, options.clone());
     tracing::info!(?facts, slots = options.slots, threads = options.threads, elapsed = ?started.elapsed(), "model loaded");
 
     let context_length = facts.context_length;
     writer.write([Event::Loaded { id: id.to_owned(), model: facts }]);
-    Scheduler::new(&model, context, encoder, options.slots, context_length, writer.clone()).run(commands);
+    let intake = Intake::new(&model, encoder, context_length);
+    Scheduler::new(&model, context, intake, embedder, options.slots, writer.clone()).run(commands);
     Ok(())
 }
 

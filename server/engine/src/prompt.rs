@@ -11,10 +11,12 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_2::vocab::LlamaVocab;
+use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::protocol::{Prompt, PromptMessage, Role};
+use crate::protocol::{EmbedText, Function, Prompt, PromptMessage, Role, ToolCall};
 use crate::template::{ChatTemplate, TemplateMessage};
+use crate::tools::ToolFormat;
 
 // Unicode reserves U+FDD0 to U+FDEF for a program's inner use; they are removed from contents before they get a meaning.
 const PLAIN_BEGIN: char = '\u{fdd0}';
@@ -33,6 +35,8 @@ pub enum PromptError {
     Refused(String),
     #[error("The model's chat template cannot continue an answer. End `messages` with a user message.")]
     CannotContinue,
+    #[error("A token of text {0} is none of the model's. Send the text itself.")]
+    UnknownToken(usize),
 }
 
 /// Applies a model's chat template and tokeniser.
@@ -53,10 +57,20 @@ impl PromptEncoder {
         Ok(Self { template, control_texts })
     }
 
-    /// The tokens to compute, never none.
-    pub fn encode(&self, prompt: &Prompt, vocab: &LlamaVocab<'_>) -> Result<Vec<LlamaToken>, PromptError> {
+    /// How the model calls functions, if it does.
+    pub fn tool_format(&self) -> Option<ToolFormat> {
+        self.template.tool_format()
+    }
+
+    /// The tokens to compute, never none. Only a conversation has `functions`.
+    pub fn encode(
+        &self,
+        prompt: &Prompt,
+        functions: &[Function],
+        vocab: &LlamaVocab<'_>,
+    ) -> Result<Vec<LlamaToken>, PromptError> {
         let mut tokens = match prompt {
-            Prompt::Messages(messages) => self.tokenize(&self.render(messages)?, vocab),
+            Prompt::Messages(messages) => self.tokenize(&self.render(messages, functions)?, vocab),
             Prompt::Text(text) => vocab.tokenize(text.as_bytes(), false, true),
         };
         // Many templates write the first token themselves, and two of them make answers worse.
@@ -66,23 +80,73 @@ impl PromptEncoder {
         if tokens.is_empty() { Err(PromptError::NoTokens) } else { Ok(tokens) }
     }
 
-    fn render(&self, messages: &[PromptMessage]) -> Result<String, PromptError> {
+    /// The tokens of the text number `index` that gets a vector, with those that the model wants around a text; never none.
+    pub fn encode_for_embedding(
+        &self,
+        text: &EmbedText,
+        index: usize,
+        vocab: &LlamaVocab<'_>,
+    ) -> Result<Vec<LlamaToken>, PromptError> {
+        let tokens = match text {
+            EmbedText::Text(text) => vocab.tokenize(text.as_bytes(), true, false),
+            EmbedText::Tokens(tokens) => tokens
+                .iter()
+                .map(|&token| i32::try_from(token).ok().filter(|token| *token < vocab.n_tokens()).map(LlamaToken))
+                .collect::<Option<_>>()
+                .ok_or(PromptError::UnknownToken(index))?,
+        };
+        if tokens.is_empty() { Err(PromptError::NoTokens) } else { Ok(tokens) }
+    }
+
+    fn render(&self, messages: &[PromptMessage], functions: &[Function]) -> Result<String, PromptError> {
         let continued = messages.last().ok_or(PromptError::NoMessages)?.role == Role::Assistant;
-        let mut shown: Vec<_> = messages
-            .iter()
-            .map(|message| TemplateMessage { role: message.role, content: self.wrap_control_texts(&message.content) })
-            .collect();
+        let mut shown: Vec<_> = messages.iter().map(|message| self.shown(message)).collect();
+        let functions: Vec<_> = functions.iter().map(|function| self.shown_function(function)).collect();
         if let Some(answer) = shown.last_mut().filter(|_| continued) {
             answer.content.push(ANSWER_SO_FAR_END);
         }
 
-        let mut text = (self.template.render(&shown, !continued))
+        let mut text = (self.template.render(&shown, &functions, !continued))
             .map_err(|error| PromptError::Refused(error.detail().unwrap_or("it failed").to_owned()))?;
         if continued {
             let end = text.rfind(ANSWER_SO_FAR_END).ok_or(PromptError::CannotContinue)?;
             text.truncate(end);
         }
         Ok(text)
+    }
+
+    fn shown(&self, message: &PromptMessage) -> TemplateMessage {
+        TemplateMessage {
+            role: message.role,
+            content: self.wrap_control_texts(&message.content),
+            tool_calls: message.tool_calls.iter().map(|call| self.shown_call(call)).collect(),
+            tool_call_id: message.tool_call_id.as_deref().map(|id| self.wrap_control_texts(id)),
+        }
+    }
+
+    fn shown_call(&self, call: &ToolCall) -> Value {
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+        let function = json!({ "name": call.name, "arguments": arguments });
+        self.wrapped(json!({ "id": call.id, "type": "function", "function": function }))
+    }
+
+    fn shown_function(&self, function: &Function) -> Value {
+        let parameters = function.parameters.clone().unwrap_or_else(|| json!({ "type": "object", "properties": {} }));
+        let Function { name, description, .. } = function;
+        let function = json!({ "name": name, "description": description, "parameters": parameters });
+        self.wrapped(json!({ "type": "function", "function": function }))
+    }
+
+    /// Every text in it wrapped, keys too: all of them are somebody's.
+    fn wrapped(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.wrap_control_texts(&text)),
+            Value::Array(values) => values.into_iter().map(|value| self.wrapped(value)).collect(),
+            Value::Object(fields) => {
+                fields.into_iter().map(|(key, value)| (self.wrap_control_texts(&key), self.wrapped(value))).collect()
+            }
+            other => other,
+        }
     }
 
     fn wrap_control_texts(&self, content: &str) -> String {

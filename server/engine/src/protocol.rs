@@ -4,11 +4,19 @@
 //! One process serves one model: the first command is `load`, and everything else is refused until it is answered.
 //! End of file on stdin means that the server is gone; the engine then exits at once, so no orphan outlives it.
 
+mod output;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::output::{Function, Output, Schema, TokenLogprob, ToolCall, ToolChoice, Tools};
 
 /// What the server asks for. `id` is chosen by the server and names the request in every event that answers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a command is read, carried out and dropped; there is never a heap of them"
+)]
 pub enum Command {
     /// Load a GGUF file. Answered by `loaded` or `error`.
     Load {
@@ -28,6 +36,15 @@ pub enum Command {
         answer_so_far: Piece,
         #[serde(default)]
         params: Sampling,
+        #[serde(default)]
+        output: Output,
+    },
+    /// Make one vector of each text. Answered by `embedded` or `error`.
+    Embed {
+        id: String,
+        texts: Vec<EmbedText>,
+        /// Cut off what does not fit the context, instead of refusing the text.
+        truncate: bool,
     },
     /// Count the tokens of a prompt after the chat template was applied. Answered by `counted` or `error`.
     Count {
@@ -35,8 +52,8 @@ pub enum Command {
         #[serde(flatten)]
         prompt: Prompt,
     },
-    /// Stop the generation `id` within one token. It ends with `done` and the finish reason `cancelled`;
-    /// for an id that is unknown or already finished nothing happens.
+    /// Stop the request `id` within one step. A generation ends with `done` and the finish reason `cancelled`; an embedding
+    /// just ends. For an id that is unknown or already finished nothing happens.
     Cancel { id: String },
 }
 
@@ -63,11 +80,54 @@ pub enum Prompt {
     Text(String),
 }
 
+impl Prompt {
+    /// Those of a conversation; a text has none.
+    pub fn messages(&self) -> &[PromptMessage] {
+        match self {
+            Self::Messages(messages) => messages,
+            Self::Text(_) => &[],
+        }
+    }
+}
+
+impl From<Vec<PromptMessage>> for Prompt {
+    fn from(messages: Vec<PromptMessage>) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// A text to make a vector of, or its tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EmbedText {
+    Text(String),
+    Tokens(Vec<u32>),
+}
+
 /// One message of a conversation as the chat template sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromptMessage {
     pub role: Role,
     pub content: String,
+    /// The functions that the assistant called in this message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// In a tool's message: the id of the call that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+impl PromptMessage {
+    /// A message of text alone.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None }
+    }
 }
 
 /// A part of an answer: its text, and the tokens that it was made of.
@@ -108,6 +168,8 @@ pub enum Role {
     System,
     User,
     Assistant,
+    /// What a function that the assistant called has returned.
+    Tool,
 }
 
 /// How the next token is chosen. Fields that are left out take llama.cpp's usual defaults.
@@ -164,6 +226,8 @@ pub mod limits {
     pub const PRESENCE_PENALTY: RangeInclusive<f32> = -2.0..=2.0;
     pub const STOPS: usize = 8;
     pub const STOP_BYTES: usize = 64;
+    /// Likeliest tokens that can be told beside each token.
+    pub const LOGPROBS: u32 = 20;
 
     /// Whether these can be the stop strings of a request.
     pub fn are_stops(stops: &[String]) -> bool {
@@ -186,6 +250,18 @@ pub enum Event {
         /// The tokens that were generated since the event before, by llama.cpp's numbers.
         tokens: Vec<i32>,
     },
+    /// The tokens of the text that comes next, where log probabilities were asked for.
+    Logprobs {
+        id: String,
+        tokens: Vec<TokenLogprob>,
+    },
+    /// A whole call of a function.
+    ToolCall {
+        id: String,
+        name: String,
+        /// A JSON object as text.
+        arguments: String,
+    },
     Done {
         id: String,
         finish_reason: FinishReason,
@@ -194,6 +270,13 @@ pub enum Event {
     },
     Counted {
         id: String,
+        tokens: u32,
+    },
+    Embedded {
+        id: String,
+        /// One of length 1 for each text, in order.
+        vectors: Vec<Vec<f32>>,
+        /// Of all texts together.
         tokens: u32,
     },
     Error {
@@ -262,6 +345,12 @@ pub enum ErrorCode {
     ContextLengthExceeded,
     /// A value that cannot be used; the message names it.
     InvalidRequest,
+    /// The schema of the answer cannot be enforced; the message says why.
+    SchemaUnusable,
+    /// The same of a function's arguments.
+    ToolsUnusable,
+    /// The model was not made to call functions.
+    ToolsUnsupported,
     /// The file is missing, damaged, or of a kind that llama.cpp cannot run.
     ModelUnusable,
     /// Anything else; details are in the log.

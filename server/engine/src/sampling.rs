@@ -8,20 +8,24 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
-use crate::protocol::{Sampling, limits};
+use crate::grammar::Grammar;
+use crate::protocol::{Output, Sampling, limits};
 
-/// One request's way of choosing tokens; it remembers what it chose, for the penalties.
-#[derive(Debug)]
-pub struct TokenSampler(LlamaSampler);
+/// One request's way of choosing tokens; it remembers what it chose, for the penalties and the grammar.
+pub struct TokenSampler {
+    chain: LlamaSampler,
+    grammar: Option<Grammar>,
+}
 
 /// How far back a repetition counts, prompt included; llama.cpp's usual value.
 const REPEAT_WINDOW: usize = 64;
 
 impl TokenSampler {
-    /// `params` must have passed [`check`]; `answer` is what was chosen before, by another process; `context_length` in
-    /// tokens.
+    /// `params` must have passed [`check`]; `grammar` has taken `answer`, which is what was chosen before, by another
+    /// process; `context_length` in tokens.
     pub fn new(
         params: &Sampling,
+        grammar: Option<Grammar>,
         prompt: &[LlamaToken],
         answer: &[LlamaToken],
         vocabulary_size: i32,
@@ -57,12 +61,18 @@ impl TokenSampler {
             steps.push(LlamaSampler::temp(params.temperature));
             steps.push(draws(params.seed.unwrap_or(RANDOM_SEED), answer.len()));
         }
-        Self(LlamaSampler::chain(steps, true))
+        Self { chain: LlamaSampler::chain(steps, true), grammar }
     }
 
     /// Chooses from the `output`th token of the batch that was decoded last.
-    pub fn sample(&mut self, context: &LlamaContext<'_>, output: i32) -> LlamaToken {
-        self.0.sample(context, output)
+    ///
+    /// # Errors
+    /// The answer can be held to its grammar no longer.
+    pub fn sample(&mut self, context: &LlamaContext<'_>, output: i32) -> anyhow::Result<LlamaToken> {
+        match &mut self.grammar {
+            None => Ok(self.chain.sample(context, output)),
+            Some(grammar) => grammar.sample(&mut self.chain, context, output),
+        }
     }
 }
 
@@ -79,7 +89,7 @@ fn draws(seed: u32, taken: usize) -> LlamaSampler {
 const RANDOM_SEED: u32 = u32::MAX;
 
 /// `Err` is one sentence that names the first field that cannot be used.
-pub fn check(params: &Sampling) -> Result<(), String> {
+pub fn check(params: &Sampling, output: &Output) -> Result<(), String> {
     let within = |name: &str, value: f32, range: RangeInclusive<f32>| match range.contains(&value) {
         true => Ok(()),
         false => Err(format!("`{name}` must be a number from {} to {}.", range.start(), range.end())),
@@ -96,6 +106,9 @@ pub fn check(params: &Sampling) -> Result<(), String> {
     if params.max_tokens == Some(0) {
         return Err("`max_tokens` must be 1 or more.".into());
     }
+    if output.logprobs.is_some_and(|count| count > limits::LOGPROBS) {
+        return Err(format!("`logprobs` must be at most {}.", limits::LOGPROBS));
+    }
     if !limits::are_stops(&params.stop) {
         let (count, bytes) = (limits::STOPS, limits::STOP_BYTES);
         return Err(format!("`stop` must hold at most {count} strings of 1 to {bytes} bytes."));
@@ -109,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_defaults_can_be_used() {
-        assert_eq!(check(&Sampling::default()), Ok(()));
+        assert_eq!(check(&Sampling::default(), &Output::default()), Ok(()));
     }
 
     #[test]
@@ -125,7 +138,7 @@ mod tests {
             ("stop", Sampling { stop: vec![String::new()], ..Sampling::default() }),
         ];
         for (field, params) in bad {
-            let message = check(&params).unwrap_err();
+            let message = check(&params, &Output::default()).unwrap_err();
             assert!(message.starts_with(&format!("`{field}`")), "{message}");
         }
     }

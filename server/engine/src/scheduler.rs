@@ -12,23 +12,23 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::answer::AnswerText;
+use crate::answer::Replayed;
 use crate::chat::{Chat, Request};
+use crate::embedding::Embedder;
+use crate::intake::Intake;
+use crate::logprobs::logprob;
 use crate::model::BATCH_TOKENS;
 use crate::pace::Pace;
 use crate::process::{EventWriter, Received};
-use crate::prompt::{PromptEncoder, PromptError};
-use crate::protocol::{Command, ErrorCode, Event, FinishReason, Piece, Prompt, Sampling};
-use crate::sampling;
+use crate::protocol::{Command, ErrorCode, Event, FinishReason};
 use crate::slots::{self, Candidate};
 
 /// Owns the llama.cpp context and everything that is being generated in it.
 pub struct Scheduler<'model> {
     model: &'model LlamaModel,
     context: LlamaContext<'model>,
-    encoder: PromptEncoder,
-    /// Tokens that one chat may hold.
-    context_length: u32,
+    intake: Intake<'model>,
+    embedder: Embedder<'model>,
     batch: LlamaBatch<'static>,
     slots: Vec<Slot>,
     waiting: VecDeque<Request>,
@@ -58,16 +58,16 @@ impl<'model> Scheduler<'model> {
     pub fn new(
         model: &'model LlamaModel,
         context: LlamaContext<'model>,
-        encoder: PromptEncoder,
+        intake: Intake<'model>,
+        embedder: Embedder<'model>,
         slots: u32,
-        context_length: u32,
         writer: EventWriter,
     ) -> Self {
         Self {
             model,
             context,
-            encoder,
-            context_length,
+            intake,
+            embedder,
             batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
             slots: (0..slots).map(|_| Slot::default()).collect(),
             waiting: VecDeque::new(),
@@ -96,26 +96,28 @@ impl<'model> Scheduler<'model> {
             }
             self.admit();
             self.step();
+            self.embedder.step(&mut self.events);
             self.writer.write(self.events.drain(..));
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.slots.iter().all(|slot| slot.chat.is_none())
+        self.waiting.is_empty() && self.embedder.is_idle() && self.slots.iter().all(|slot| slot.chat.is_none())
     }
 
     fn handle(&mut self, received: Received) {
         match received.command {
-            Ok(Command::Generate { id, prompt, answer_so_far, params }) => {
-                self.enqueue(id, &prompt, &answer_so_far, params, received.arrived);
+            Ok(Command::Generate { id, prompt, answer_so_far, params, output }) => {
+                match self.intake.request(id, &prompt, &answer_so_far, params, &output, received.arrived) {
+                    Ok((request, replayed)) => self.enqueue(request, replayed),
+                    Err(refusal) => self.events.push(refusal),
+                }
             }
-            Ok(Command::Count { id, prompt }) => {
-                let event = match self.encoder.encode(&prompt, &self.model.vocab()) {
-                    Ok(tokens) => Event::Counted { id, tokens: tokens.len() as u32 },
-                    Err(error) => refused(id, &error),
-                };
-                self.events.push(event);
-            }
+            Ok(Command::Count { id, prompt }) => self.events.push(self.intake.count(id, &prompt)),
+            Ok(Command::Embed { id, texts, truncate }) => match self.intake.texts(&id, &texts, truncate) {
+                Ok(texts) => self.embedder.enqueue(id, texts),
+                Err(refusal) => self.events.push(refusal),
+            },
             Ok(Command::Cancel { id }) => self.cancel(&id),
             Ok(Command::Load { id, .. }) => {
                 let message = "This engine has loaded a model already. Start another engine for another model.";
@@ -125,43 +127,16 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    fn enqueue(&mut self, id: String, prompt: &Prompt, so_far: &Piece, params: Sampling, arrived: Instant) {
-        if let Err(message) = sampling::check(&params) {
-            self.events.push(Event::invalid(id, message));
-            return;
-        }
-        let vocab = self.model.vocab();
-        let mut tokens = match self.encoder.encode(prompt, &vocab) {
-            Ok(tokens) => tokens,
-            Err(error) => return self.events.push(refused(id, &error)),
-        };
-        let prompt_tokens = tokens.len();
-        if prompt_tokens >= self.context_length as usize {
-            let message = format!(
-                "The prompt has {prompt_tokens} tokens and the context holds {}, answer included. Shorten the prompt.",
-                self.context_length
-            );
-            self.events.push(Event::Error { id, code: ErrorCode::ContextLengthExceeded, message });
-            return;
-        }
-        let room = self.context_length - prompt_tokens as u32;
-        let mut text = AnswerText::new(params.stop.clone(), params.max_tokens.map_or(room, |max| max.min(room)));
-        let (rest, ended) = match text.replay(so_far, &vocab) {
-            Ok(replayed) => replayed,
-            Err(error) => return self.events.push(Event::invalid(id, error.to_string())),
-        };
-        if !rest.is_empty() {
-            self.events.push(Event::Text { id: id.clone(), text: rest, tokens: Vec::new() });
-        }
-        tokens.extend(so_far.tokens.iter().copied().map(LlamaToken));
-        let request = Request { id, tokens, prompt_tokens, text, params, arrived };
-        match ended {
+    fn enqueue(&mut self, request: Request, replayed: Replayed) {
+        self.events.extend(replayed.said.into_iter().map(|said| said.into_event(&request.id, Vec::new())));
+        match replayed.ended {
             Some(reason) => self.events.push(request.end(reason)),
             None => self.waiting.push_back(request),
         }
     }
 
     fn cancel(&mut self, id: &str) {
+        self.embedder.cancel(id);
         if let Some(position) = self.waiting.iter().position(|request| request.id == id) {
             let request = self.waiting.remove(position);
             self.events.extend(request.map(|request| request.end(FinishReason::Cancelled)));
@@ -186,7 +161,7 @@ impl<'model> Scheduler<'model> {
             let slot = &mut self.slots[placement.slot];
             slot.cached = request.tokens[..reused].to_vec();
             slot.last_used = self.uses;
-            slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.context_length));
+            slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.intake.context_length()));
         }
     }
 
@@ -282,8 +257,20 @@ impl<'model> Scheduler<'model> {
         let Some(chat) = &mut slot.chat else { return };
         slot.cached.extend(chat.pending.drain(..share.tokens));
         let Some(output) = share.output else { return };
-        let token = chat.sampler.sample(&self.context, output);
-        if let Some(reason) = chat.accept(token, self.model, &mut self.events)
+        let token = match chat.sampler.sample(&self.context, output) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "an answer cannot be held to its grammar");
+                let message = "The answer cannot be held to its schema. Simplify the schema.".to_owned();
+                self.events.push(Event::Error { id: chat.id.clone(), code: ErrorCode::Internal, message });
+                slot.chat = None;
+                return;
+            }
+        };
+        let alternatives = chat.logprobs.map(|count| count as usize);
+        let logprob =
+            alternatives.map(|count| logprob(token, self.context.get_logits_ith(output), count, &self.model.vocab()));
+        if let Some(reason) = chat.accept(token, logprob, self.model, &mut self.events)
             && let Some(chat) = slot.chat.take()
         {
             chat.finish(reason, &mut self.events);
@@ -307,8 +294,4 @@ impl Slot {
     fn candidate(&self) -> Candidate<'_, LlamaToken> {
         Candidate { cached: &self.cached, idle: self.chat.is_none(), last_used: self.last_used }
     }
-}
-
-fn refused(id: String, error: &PromptError) -> Event {
-    Event::invalid(id, error.to_string())
 }

@@ -188,8 +188,8 @@ mod tests {
 
     fn conversation() -> impl Strategy<Value = Vec<PromptMessage>> {
         let role = prop_oneof![Just(Role::User), Just(Role::Assistant), Just(Role::System)];
-        let turn = (role, "[a-z ]{0,12}").prop_map(|(role, content)| PromptMessage { role, content });
-        let last = "[a-z ]{1,12}".prop_map(|content| PromptMessage { role: Role::User, content });
+        let turn = (role, "[a-z ]{0,12}").prop_map(|(role, content)| PromptMessage::new(role, content));
+        let last = "[a-z ]{1,12}".prop_map(|content| PromptMessage::new(Role::User, content));
         (prop::collection::vec(turn, 0..40), last).prop_map(|(mut messages, last)| {
             messages.push(last);
             messages
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_long_conversation_is_measured_a_few_times_only() {
-        let message = |role| PromptMessage { role, content: "word".to_owned() };
+        let message = |role| PromptMessage::new(role, "word");
         let conversation: Vec<_> = [Role::User, Role::Assistant].map(message).into_iter().cycle().take(1001).collect();
         let engine = Counting::new(100);
         let (kept, report) = block_on(fit(&engine, "scripted", &conversation, 2000, Some(10))).unwrap();

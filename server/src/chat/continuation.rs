@@ -4,6 +4,9 @@
 //! Whoever reads the stream sees a pause. An own engine, told the tokens, goes on exactly as it would have: the same text is
 //! held back, the same tokens are counted, the next draws are drawn. Other engines are told the text: nothing is lost or
 //! doubled, and what is approximate is how many tokens of `max_tokens` are left, one being counted for each piece.
+//!
+//! Calls of functions are passed on whole, so one that was half-way is written anew. Those behind the last text are told
+//! once more by the engine and held against what the reader has; where they differ, the answer fails and is not mixed of two.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +17,11 @@ use tokio::time::{sleep, timeout};
 use super::TRIES;
 use crate::{
     engine::{
-        ChatRequest, ChatStream, Completion, Delta, EngineError, FinishReason, Piece, Timings, Usage, with_timeouts,
+        ChatRequest, ChatStream, Completion, Delta, EngineError, FinishReason, Piece, Timings, TokenLogprob, ToolCall,
+        Usage, with_timeouts,
     },
     state::AppState,
-    telemetry::Cause,
+    telemetry::{Cause, spans::engine_call},
 };
 
 /// What is known of an answer that broke off.
@@ -51,6 +55,12 @@ struct Continuation {
     pieces: u32,
     /// Of those, how many the engine was told of.
     told: u32,
+    /// The calls that the reader has, since the last text.
+    calls: Vec<ToolCall>,
+    /// Of those, how many this attempt has told.
+    repeated: usize,
+    /// Of the tokens since the last piece. The engine tells them again if it dies before the next one.
+    logprobs: Vec<TokenLogprob>,
     /// `None` when another server saw it.
     first_piece: Option<Instant>,
     /// How often the engine was asked since the last piece.
@@ -74,7 +84,18 @@ impl Break {
 
 impl Continuation {
     fn new(state: AppState, request: ChatRequest) -> Self {
-        Self { state, request, pieces: 0, told: 0, first_piece: None, tries: 0, broken: None }
+        Self {
+            state,
+            request,
+            pieces: 0,
+            told: 0,
+            calls: Vec::new(),
+            repeated: 0,
+            logprobs: Vec::new(),
+            first_piece: None,
+            tries: 0,
+            broken: None,
+        }
     }
 
     fn run(mut self, mut attempt: Option<ChatStream>) -> ChatStream {
@@ -91,15 +112,24 @@ impl Continuation {
                     },
                 };
                 match item {
-                    Ok(Delta::Text(piece)) => {
-                        self.note(&piece);
-                        yield Ok(Delta::Text(piece));
-                    }
-                    Ok(Delta::Done(completion)) => {
-                        self.count_resumed();
-                        yield Ok(Delta::Done(self.whole(completion)));
-                        return;
-                    }
+                    Ok(Delta::Logprobs(tokens)) => self.logprobs.extend(tokens),
+                    Ok(delta) => match self.take(delta) {
+                        Ok(Some(delta)) => {
+                            if !self.logprobs.is_empty() {
+                                yield Ok(Delta::Logprobs(std::mem::take(&mut self.logprobs)));
+                            }
+                            let is_last = matches!(delta, Delta::Done(_));
+                            yield Ok(delta);
+                            if is_last {
+                                return;
+                            }
+                        }
+                        Ok(None) => {}
+                        Err(error) => {
+                            yield Err(error);
+                            return;
+                        }
+                    },
                     // An engine that does not count ends a cancelled answer without a word.
                     Err(EngineError::Interrupted) if self.request.cancel.is_cancelled() => return,
                     Err(error) => {
@@ -118,6 +148,8 @@ impl Continuation {
     /// Ask for the rest.
     async fn ask(&mut self) -> Result<ChatStream, EngineError> {
         self.told = self.pieces;
+        self.repeated = 0;
+        self.logprobs.clear();
         let mut request = self.request.clone();
         if request.answer_so_far.tokens.is_empty()
             && let Some(max_tokens) = &mut request.parameters.max_tokens
@@ -128,7 +160,8 @@ impl Continuation {
             }
         }
         let limit = self.time_left();
-        let answer = timeout(limit, self.state.engine.chat(request)).await.map_err(|_| EngineError::Timeout)??;
+        let asking = engine_call(&self.request.model, self.state.engine.chat(request));
+        let answer = timeout(limit, asking).await.map_err(|_| EngineError::Timeout)??;
         self.tries += 1;
         Ok(with_timeouts(answer, limit, self.state.config.token_timeout()))
     }
@@ -136,11 +169,10 @@ impl Continuation {
     /// Wait before the engine is asked again, or fail when that would be in vain.
     async fn pause_after(&mut self, error: EngineError, was_asking: bool) -> Result<(), EngineError> {
         let is_worth_it = match error {
+            _ if self.would_begin_its_form_anew() => false,
             EngineError::Interrupted => self.tries < TRIES,
             // The engine is on its way back.
-            EngineError::Unavailable(_) | EngineError::Overloaded(_) | EngineError::Busy(_) | EngineError::Timeout => {
-                was_asking
-            }
+            EngineError::Unavailable(_) | EngineError::Overloaded(_) | EngineError::Timeout => was_asking,
             _ => false,
         };
         let is_going_on = self.broken.is_some();
@@ -148,12 +180,16 @@ impl Continuation {
         if !is_worth_it || self.time_left() < pause || self.state.shutdown.is_over() {
             // Why the rest could not be had is for the log: to the reader the answer broke off.
             if is_going_on && !matches!(error, EngineError::Interrupted) {
-                tracing::warn!(model = self.request.model, %error, "an answer that broke off cannot be continued");
+                tracing::warn!(
+                    model = self.request.model,
+                    error = error.kind(),
+                    "an answer that broke off cannot be continued"
+                );
                 return Err(EngineError::Interrupted);
             }
             return Err(error);
         }
-        tracing::info!(model = self.request.model, %error, "an answer broke off and is continued");
+        tracing::info!(model = self.request.model, error = error.kind(), "an answer broke off and is continued");
         if let Some(broken) = &mut self.broken {
             broken.pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         }
@@ -165,13 +201,51 @@ impl Continuation {
         Ok(())
     }
 
-    fn note(&mut self, piece: &Piece) {
-        self.count_resumed();
-        if self.pieces == 0 {
-            self.first_piece = Some(Instant::now());
+    /// Whether the answer is held to a schema by an engine that is told its text alone: it knows nothing of what is behind.
+    fn would_begin_its_form_anew(&self) -> bool {
+        let said = &self.request.answer_so_far;
+        self.request.output.schema.is_some() && said.tokens.is_empty() && !said.is_empty()
+    }
+
+    /// What of `delta` the reader does not have yet.
+    fn take(&mut self, delta: Delta) -> Result<Option<Delta>, EngineError> {
+        if let Some(known) = self.calls.get(self.repeated) {
+            return match delta {
+                Delta::ToolCall(call) if (&call.name, &call.arguments) == (&known.name, &known.arguments) => {
+                    self.repeated += 1;
+                    self.logprobs.clear();
+                    Ok(None)
+                }
+                _ => {
+                    tracing::warn!(model = self.request.model, "an answer that broke off calls other functions now");
+                    Err(EngineError::Interrupted)
+                }
+            };
         }
-        self.request.answer_so_far.push(piece);
-        self.pieces += 1;
+        self.count_resumed();
+        match &delta {
+            Delta::Text(piece) => {
+                self.note_progress();
+                self.request.answer_so_far.push(piece);
+                self.pieces += 1;
+                self.calls.clear();
+                self.repeated = 0;
+            }
+            Delta::ToolCall(call) => {
+                self.note_progress();
+                self.calls.push(call.clone());
+                self.repeated += 1;
+            }
+            Delta::Done(completion) => return Ok(Some(Delta::Done(self.whole(*completion)))),
+            Delta::Logprobs(_) => {}
+        }
+        Ok(Some(delta))
+    }
+
+    fn note_progress(&mut self) {
+        if self.pieces == 0 {
+            self.first_piece.get_or_insert_with(Instant::now);
+        }
         self.tries = 0;
     }
 

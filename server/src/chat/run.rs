@@ -8,6 +8,7 @@ mod adoption;
 mod commit;
 mod follow;
 mod journal;
+mod orphan;
 mod stop;
 
 use std::{
@@ -29,7 +30,7 @@ pub use self::{
     stop::stop,
 };
 use self::{journal::JournalWriter, stop::News};
-use super::{Answer, ContextReport, Prompt, Trim, continuation::SoFar, without_nul};
+use super::{Answer, ContextReport, Queued, Trim, continuation::SoFar, without_nul};
 use crate::{
     engine::{Completion, Delta, EngineError},
     error::{Error, Result},
@@ -40,12 +41,18 @@ use crate::{
         message::{Details, MessageError, Status},
         run::Outcome,
     },
+    telemetry::spans::Span,
 };
 
 /// What happens in a run, in order. Numbered from 1; the number is the SSE event's id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RunEvent {
+    /// It waits for its turn. Told again when that has changed, at most once a second.
+    Queued {
+        /// Place in line, from 1.
+        position: u32,
+    },
     Started {
         model: String,
         context: ContextReport,
@@ -134,18 +141,22 @@ impl Default for Runs {
 
 impl Runs {
     /// Write the answer `message` of `run` in the background, or what follows its past. Its rows are committed already.
-    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, prompt: Prompt, mut past: Past) {
+    pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, queued: Queued, mut past: Past) {
         let live = Arc::new(LiveRun::new(std::mem::take(&mut past.events)));
         if run.stop_requested {
             live.stop.cancel();
         }
         self.lock().insert(run.id, live.clone());
         let place = Place { runs: state.runs.clone(), run_id: run.id, live };
-        self.tasks.spawn(async move {
-            if let Some(terminal) = write(&state, &place.live, run, message, prompt, past).await {
+        let span = Span::of_run(run.id, run.conversation_id);
+        self.tasks.spawn(span.clone().scope(async move {
+            if let Some(terminal) = write(&state, &place.live, run, message, queued, past).await {
+                if matches!(terminal, RunEvent::Failed { .. }) {
+                    span.fail("answer_failed");
+                }
                 place.live.push(terminal);
             }
-        });
+        }));
     }
 
     /// Ask a run to stop. `false` when this server does not write it.
@@ -198,6 +209,10 @@ impl LiveRun {
         self.lock().len()
     }
 
+    fn is_followed(&self) -> bool {
+        self.count.receiver_count() > 0
+    }
+
     fn events_after(&self, seq: usize) -> Vec<RunEvent> {
         self.lock().get(seq..).unwrap_or_default().to_vec()
     }
@@ -240,7 +255,7 @@ async fn write(
     live: &LiveRun,
     run: Run,
     message: Message,
-    prompt: Prompt,
+    queued: Queued,
     past: Past,
 ) -> Option<RunEvent> {
     let journal = JournalWriter::spawn(state.store.clone(), run.clone(), live.len() as u64 + 1);
@@ -258,7 +273,10 @@ async fn write(
             News::Lost => End::Lost,
         },
         () = state.runs.hand_over.cancelled() => End::HandedOver,
-        result = generate(state, prompt, past, &mut answer, &mut progress, emit) => match result {
+        () = orphan::forgotten(state, live, &run) => {
+            End::Outcome(Status::Interrupted, Some(orphan::nobody_follows(state)))
+        }
+        result = generate(state, queued, past, &mut answer, &mut progress, emit) => match result {
             Ok(()) => End::Outcome(Status::Complete, None),
             Err(error) => failure(error),
         },
@@ -295,7 +313,7 @@ async fn write(
 /// Ask the engine and pass on what it says, until it is done or fails. The answer is left with the caller.
 async fn generate(
     state: &AppState,
-    prompt: Prompt,
+    queued: Queued,
     past: Past,
     answer: &mut Option<Answer>,
     progress: &mut Progress,
@@ -304,8 +322,11 @@ async fn generate(
     let asked = Instant::now();
     let is_new = past.start.is_none();
     let answer = answer.insert(match past.start {
-        Some((model, context)) => super::resume(state, prompt, model, context, past.so_far),
-        None => super::begin(state, prompt, Trim::Oldest).await?,
+        Some((model, context)) => super::resume(state, queued, model, context, past.so_far).await?,
+        None => {
+            let tell = |position| emit(RunEvent::Queued { position }.into());
+            super::answer_in_turn(state, queued, Trim::Oldest, tell).await?
+        }
     });
     progress.model = Some(answer.model.clone());
     progress.context = Some(answer.context);
@@ -322,6 +343,8 @@ async fn generate(
                 progress.text.push_str(&text);
                 emit(Entry { event: RunEvent::Delta { text }, tokens: piece.tokens });
             }
+            // A run asks for neither.
+            Delta::Logprobs(_) | Delta::ToolCall(_) => {}
             Delta::Done(completion) => {
                 progress.completion = Some(completion);
                 return Ok(());

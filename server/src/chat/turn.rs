@@ -7,11 +7,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Prompt, check_text, resolve_model,
+    Parameters, Question, Queued,
+    admission::Call,
+    check_text, default_model, resolve_model,
     run::{LEASE, Past},
 };
 use crate::{
-    engine::{PromptMessage, Role, seed_of},
+    engine::{Output, PromptMessage, Role, seed_of},
     error::{Error, Result},
     state::AppState,
     store::{
@@ -47,7 +49,7 @@ const MAX_CONTENT_BYTES: usize = 512 * 1024;
 const MAX_TITLE_CHARS: usize = 60;
 
 /// Keep the user's message with a placeholder for the answer, and start the run that writes it.
-pub async fn post_message(state: &AppState, conversation: Conversation, new: NewMessage) -> Result<Turn> {
+pub async fn post_message(state: &AppState, call: &Call, conversation: Conversation, new: NewMessage) -> Result<Turn> {
     if new.content.trim().is_empty() {
         return Err(Error::invalid("content", "content must not be empty"));
     }
@@ -86,12 +88,13 @@ pub async fn post_message(state: &AppState, conversation: Conversation, new: New
         created_at: store::now(),
     };
     branch.push(user);
-    start(state, conversation, branch, new.model, IsNew::Yes).await
+    start(state, call, conversation, branch, new.model, IsNew::Yes).await
 }
 
 /// Write another answer to a message of the user: Regenerate, and Retry after a failure.
 pub async fn answer_again(
     state: &AppState,
+    call: &Call,
     conversation: Conversation,
     parent_id: Uuid,
     model: Option<String>,
@@ -100,7 +103,7 @@ pub async fn answer_again(
     if branch.last().is_none_or(|parent| parent.role != MessageRole::User) {
         return Err(Error::invalid("parent_id", "parent_id must be a message of the user"));
     }
-    start(state, conversation, branch, model, IsNew::No).await
+    start(state, call, conversation, branch, model, IsNew::No).await
 }
 
 #[derive(PartialEq, Eq)]
@@ -112,6 +115,7 @@ enum IsNew {
 /// Start the run that answers the last message of `branch`.
 async fn start(
     state: &AppState,
+    call: &Call,
     conversation: Conversation,
     mut branch: Vec<Message>,
     model: Option<String>,
@@ -129,9 +133,12 @@ async fn start(
         parameters: conversation.parameters.clone().unwrap_or_default(),
     };
     let messages = prompt_messages(settings.system_prompt.clone(), &branch);
+    // Before anything is kept: whoever is refused has sent nothing.
+    let run_id = Uuid::now_v7();
+    let question = question(run_id, asked_model(state, model.clone()).await, messages, settings.parameters.clone());
+    let place = state.admission.join(call, question.model.as_deref().unwrap_or_default(), question.cost())?;
     let Some(user_message) = branch.pop() else { return Err(Error::not_found("message")) };
     let now = just_after(user_message.created_at);
-    let run_id = Uuid::now_v7();
     let assistant_message = Message {
         id: Uuid::now_v7(),
         conversation_id: conversation.id,
@@ -156,6 +163,7 @@ async fn start(
         settings: Some(settings.clone()),
         adoptions: 0,
         adopted_at: 0,
+        followed_at: None,
         created_at: now,
         finished_at: None,
     };
@@ -176,9 +184,16 @@ async fn start(
         }
         return Err(error.into());
     }
-    let prompt = Prompt { model, messages, parameters: settings.parameters, seed: seed_of(run_id) };
-    state.runs.spawn(state.clone(), run, assistant_message.clone(), prompt, Past::default());
+    state.runs.spawn(state.clone(), run, assistant_message.clone(), Queued { question, place }, Past::default());
     Ok(Turn { user_message, assistant_message, run_id })
+}
+
+/// The model in whose line a run waits. `None` while the engine cannot say which is the default; the answer finds out.
+pub(super) async fn asked_model(state: &AppState, model: Option<String>) -> Option<String> {
+    match model {
+        Some(model) => Some(model),
+        None => default_model(state).await.ok().map(|model| model.id),
+    }
 }
 
 /// The messages down to `leaf`.
@@ -214,16 +229,26 @@ async fn sent_before(
     }
 }
 
+/// What the run asks. The seed follows from its id, so that whoever takes it over draws what it would have drawn.
+pub(super) fn question(
+    run_id: Uuid,
+    model: Option<String>,
+    messages: Vec<PromptMessage>,
+    parameters: Parameters,
+) -> Question {
+    Question { model, prompt: messages.into(), parameters, output: Output::default(), seed: Some(seed_of(run_id)) }
+}
+
 /// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.
 pub(super) fn prompt_messages(system_prompt: Option<String>, branch: &[Message]) -> Vec<PromptMessage> {
     let system = system_prompt.filter(|prompt| !prompt.trim().is_empty());
-    let system = system.map(|content| PromptMessage { role: Role::System, content });
-    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| PromptMessage {
-        role: match message.role {
+    let system = system.map(|content| PromptMessage::new(Role::System, content));
+    let spoken = branch.iter().filter(|message| !message.content.is_empty()).map(|message| {
+        let role = match message.role {
             MessageRole::User => Role::User,
             MessageRole::Assistant => Role::Assistant,
-        },
-        content: message.content.clone(),
+        };
+        PromptMessage::new(role, message.content.clone())
     });
     system.into_iter().chain(spoken).collect()
 }

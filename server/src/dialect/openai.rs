@@ -1,18 +1,24 @@
 //! OpenAI's wire format, as its official clients speak it.
 
 mod chunk;
+mod completion;
+mod embedding;
 mod error;
+mod format;
+mod logprobs;
+mod message;
 mod models;
 mod request;
 mod response;
+pub mod responses;
+mod tool_choice;
 
 pub use self::{
     chunk::{ChatCompletionChunk, ChunkWriter},
+    completion::{CompletionRequest, TextCompletion, TextWriter},
+    embedding::{EmbeddingList, EmbeddingRequest},
     error::{ErrorBody, ErrorObject},
     models::{ModelList, ModelObject},
-    request::{
-        ChatCompletionMessage, ChatCompletionRequest, ChatCompletionRole, Content, ContentPart, ResponseFormat,
-        StreamOptions,
-    },
-    response::{AnswerMessage, ChatCompletion, ChatCompletionChoice, ChatFinishReason, CompletionUsage},
+    request::{ChatCompletionRequest, StreamOptions},
+    response::{ChatCompletion, ChatFinishReason, CompletionUsage},
 };

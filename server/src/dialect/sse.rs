@@ -33,6 +33,11 @@ pub fn event_bytes(id: Option<u64>, data: &str) -> Bytes {
     Bytes::from(event)
 }
 
+/// One event with a name, as the few formats have it that tell their clients twice what an event is.
+pub fn named_event_bytes(name: &str, data: &str) -> Bytes {
+    Bytes::from([format!("event: {name}\n").as_bytes(), &event_bytes(None, data)].concat())
+}
+
 /// The same events, with a comment after every 15 seconds in which there was none.
 pub fn keep_alive(events: impl Stream<Item = Bytes>) -> impl Stream<Item = Bytes> {
     stream! {
@@ -43,6 +48,30 @@ pub fn keep_alive(events: impl Stream<Item = Bytes>) -> impl Stream<Item = Bytes
                 Ok(None) => break,
                 Err(_) => yield COMMENT,
             }
+        }
+    }
+}
+
+/// The same events, with `comments` before the first of them. A comment reaches no client code.
+pub fn with_comments(
+    events: impl Stream<Item = Bytes>,
+    comments: impl Stream<Item = String>,
+) -> impl Stream<Item = Bytes> {
+    stream! {
+        let (mut events, mut comments) = (pin!(events), pin!(comments));
+        loop {
+            tokio::select! {
+                biased;
+                event = events.next() => {
+                    let Some(event) = event else { return };
+                    yield event;
+                    break;
+                }
+                Some(comment) = comments.next() => yield Bytes::from(format!(": {comment}\n\n")),
+            }
+        }
+        while let Some(event) = events.next().await {
+            yield event;
         }
     }
 }

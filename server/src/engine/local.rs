@@ -17,12 +17,16 @@ use std::{
 use anyhow::Context;
 use async_stream::stream;
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use flotilla_engine::{
     gguf::Metadata,
     protocol::{ErrorCode, Event, LoadOptions, Prompt},
 };
 use futures::StreamExt;
-use tokio::{sync::Notify, time::sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::process::EngineCommand;
@@ -32,8 +36,8 @@ use self::{
     residents::Residents,
 };
 use super::{
-    Capability, ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, Model, Piece,
-    PromptMessage, PromptSize,
+    Capability, ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
+    Model, Piece, PromptMessage, PromptSize, ToolCall, new_call_id,
 };
 use crate::{
     config::Config,
@@ -53,8 +57,9 @@ pub struct Local {
     catalogue: Catalogue,
     configured_default: Option<String>,
     residents: Arc<Mutex<Residents>>,
+    keep_alive: Option<Duration>,
     /// Takes models out of memory that nobody uses.
-    _keep_alive: Option<AbortOnDropHandle<()>>,
+    _unloading: Option<AbortOnDropHandle<()>>,
 }
 
 impl Local {
@@ -62,12 +67,7 @@ impl Local {
     pub fn new(command: EngineCommand, config: &Config) -> anyhow::Result<Self> {
         let folder = config.models_dir()?;
         let released = Arc::new(Notify::new());
-        let limits = Limits {
-            slots: config.slots as usize,
-            max_queue: config.max_queue,
-            load_timeout: config.first_token_timeout(),
-            released: Arc::clone(&released),
-        };
+        let limits = Limits { load_timeout: config.first_token_timeout(), released: Arc::clone(&released) };
         let residents = Arc::new(Mutex::new(Residents::new(limits)));
         let keep_alive = config.keep_alive();
         let unloading = keep_alive.map(|time| tokio::spawn(unload_unused(Arc::clone(&residents), released, time)));
@@ -79,7 +79,8 @@ impl Local {
             catalogue: Catalogue::new(folder.clone()),
             configured_default: config.model_name.as_deref().map(full_name),
             residents,
-            _keep_alive: unloading.map(AbortOnDropHandle::new),
+            keep_alive,
+            _unloading: unloading.map(AbortOnDropHandle::new),
         };
         let installed = local.catalogue.installed();
         let mut installed = installed.with_context(|| format!("MODELS_DIR {} cannot be read", folder.display()))?;
@@ -130,6 +131,11 @@ impl Local {
         Launch { command: self.command.clone(), path: model.path.clone(), options: self.options.clone() }
     }
 
+    fn unloads_at(&self, last_used: Instant) -> Option<DateTime<Utc>> {
+        let left = last_used.checked_add(self.keep_alive?)?.saturating_duration_since(Instant::now());
+        Utc::now().checked_add_signed(TimeDelta::from_std(left).ok()?)
+    }
+
     fn residents(&self) -> MutexGuard<'_, Residents> {
         lock(&self.residents)
     }
@@ -174,7 +180,10 @@ impl Engine for Local {
                 parameters: metadata.map(|metadata| metadata.parameters),
                 context_length: trained_context_length.map(|length| length.min(self.options.context_length)),
                 capabilities: metadata.map(capabilities).unwrap_or_default(),
+                family: metadata.map(|metadata| metadata.architecture.clone()),
+                modified_at: installed.modified.map(DateTime::from),
                 loaded: residents.is_loaded(&installed.name),
+                unloads_at: residents.last_used(&installed.name).and_then(|used| self.unloads_at(used)),
                 description: description(&installed.name).map(str::to_owned),
                 id: installed.name,
             }
@@ -210,8 +219,18 @@ impl Engine for Local {
         let process = place.resident.process().await?;
         let mut sampling = request.parameters.sampling();
         sampling.seed.get_or_insert(request.default_seed);
-        let events = process.generate(Prompt::Messages(request.messages), request.answer_so_far, sampling);
+        let events = process.generate(request.prompt, request.answer_so_far, sampling, request.output);
         Ok(answer(events, place, request.cancel))
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let place = self.place(&request.model).await?;
+        let process = place.resident.process().await?;
+        match process.embed(request.texts, request.truncate).next().await {
+            Some(Event::Embedded { vectors, tokens, .. }) => Ok(Embeddings { vectors, tokens }),
+            Some(Event::Error { code, message, .. }) => Err(engine_error(code, message)),
+            _ => Err(EngineError::Interrupted),
+        }
     }
 
     async fn load(&self, model: &str) -> Result<(), EngineError> {
@@ -263,13 +282,19 @@ fn answer(mut events: Events, place: Place, cancel: CancellationToken) -> ChatSt
             };
             let item = match event {
                 Some(Event::Text { text, tokens, .. }) => Ok(Delta::Text(Piece { text, tokens })),
+                Some(Event::Logprobs { tokens, .. }) => Ok(Delta::Logprobs(tokens)),
+                Some(Event::ToolCall { name, arguments, .. }) => {
+                    Ok(Delta::ToolCall(ToolCall { id: new_call_id(), name, arguments }))
+                }
                 Some(Event::Done { finish_reason, usage, timings, .. }) => {
                     Ok(Delta::Done(Completion { finish_reason, usage, timings }))
                 }
                 Some(Event::Error { code, message, .. }) => Err(engine_error(code, message)),
-                Some(Event::Loaded { .. } | Event::Counted { .. }) | None => Err(EngineError::Interrupted),
+                Some(Event::Loaded { .. } | Event::Counted { .. } | Event::Embedded { .. }) | None => {
+                    Err(EngineError::Interrupted)
+                }
             };
-            let goes_on = matches!(item, Ok(Delta::Text(_)));
+            let goes_on = matches!(item, Ok(Delta::Text(_) | Delta::Logprobs(_) | Delta::ToolCall(_)));
             yield item;
             if !goes_on {
                 return;
@@ -284,8 +309,11 @@ fn capabilities(metadata: &Metadata) -> Vec<Capability> {
         return vec![Capability::Embedding];
     }
     let template = metadata.chat_template.as_deref().unwrap_or_default();
-    let by_template = [(Capability::Tools, "tools"), (Capability::Thinking, "<think>")];
-    let by_template = by_template.into_iter().filter(|(_, word)| template.contains(word));
+    let by_template = [
+        (Capability::Tools, flotilla_engine::calls_tools(template)),
+        (Capability::Thinking, template.contains("<think>")),
+    ];
+    let by_template = by_template.into_iter().filter(|(_, is_there)| *is_there);
     [Capability::Completion].into_iter().chain(by_template.map(|(capability, _)| capability)).collect()
 }
 
@@ -293,6 +321,9 @@ fn engine_error(code: ErrorCode, message: String) -> EngineError {
     match code {
         ErrorCode::ContextLengthExceeded => EngineError::ContextLengthExceeded,
         ErrorCode::InvalidRequest => EngineError::InvalidRequest(message),
+        ErrorCode::SchemaUnusable => EngineError::UnusableSchema(message),
+        ErrorCode::ToolsUnusable => EngineError::UnusableTools(message),
+        ErrorCode::ToolsUnsupported => EngineError::ToolsUnsupported,
         ErrorCode::ModelUnusable => EngineError::Unavailable(message),
         ErrorCode::Internal => EngineError::Internal(anyhow::Error::msg(message)),
     }

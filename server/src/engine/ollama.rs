@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use reqwest::{Response, StatusCode};
+use serde::Serialize;
 
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, PromptMessage,
-    PromptSize, Timings, Usage,
+    ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
+    FinishReason, Model, Prompt, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Usage, new_call_id,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
 use crate::{config::Config, models::full_name};
@@ -52,6 +53,14 @@ impl Ollama {
         Ok(tags.models)
     }
 
+    /// The head of the response to a question that takes computing, which must be a success.
+    async fn ask(&self, path: &str, body: &(impl Serialize + Sync), model: &str) -> Result<Response, EngineError> {
+        let post = self.upstream.post(path).json(body);
+        // Ollama sends the head of its response together with the first token.
+        let response = self.upstream.send(post, self.first_token_timeout).await?;
+        if response.status().is_success() { Ok(response) } else { Err(refusal(response, model).await) }
+    }
+
     /// None when Ollama is too old to tell; whether a model is loaded is not worth an error.
     async fn loaded(&self) -> Vec<wire::LoadedModel> {
         match self.upstream.send(self.upstream.get("/api/ps"), LOOKUP_TIMEOUT).await {
@@ -73,10 +82,13 @@ impl Engine for Ollama {
                 engine: EngineKind::Ollama,
                 size_bytes: Some(installed.size),
                 parameters: installed.details.parameters(),
+                family: installed.details.family,
+                modified_at: installed.modified_at,
                 quantization: installed.details.quantization_level,
                 context_length: loaded.and_then(|loaded| loaded.context_length),
                 capabilities: Vec::new(),
                 loaded: loaded.is_some(),
+                unloads_at: loaded.and_then(|loaded| loaded.expires_at),
                 description: None,
                 id: installed.name,
             }
@@ -96,14 +108,27 @@ impl Engine for Ollama {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let body = wire::ChatRequest::new(&request, self.context_length);
-        let post = self.upstream.post("/api/chat").json(&body);
-        // Ollama sends the head of its response together with the first token.
-        let response = self.upstream.send(post, self.first_token_timeout).await?;
-        if !response.status().is_success() {
-            return Err(refusal(response, &request.model).await);
+        if request.output.tools.as_ref().is_some_and(|tools| tools.choice != ToolChoice::Auto) {
+            let message = "this engine cannot be made to call a tool: leave out tool_choice".to_owned();
+            return Err(EngineError::InvalidRequest(message));
         }
+        let response = match request.prompt_and_answer().as_ref() {
+            Prompt::Messages(messages) => {
+                let body = wire::ChatRequest::new(&request, messages, self.context_length);
+                self.ask("/api/chat", &body, &request.model).await?
+            }
+            Prompt::Text(text) => {
+                let body = wire::GenerateRequest::new(&request, text, self.context_length);
+                self.ask("/api/generate", &body, &request.model).await?
+            }
+        };
         Ok(answer(lines(response)).take_until(request.cancel.cancelled_owned()).boxed())
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let response = self.ask("/api/embed", &wire::EmbedRequest::new(&request)?, &request.model).await?;
+        let wire::Embedded { embeddings, prompt_eval_count } = self.upstream.json(response).await?;
+        Ok(Embeddings { vectors: embeddings, tokens: prompt_eval_count })
     }
 }
 
@@ -119,8 +144,8 @@ fn answer(lines: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static
                 }
             };
             let done = chunk.completion();
-            if let Some(text) = chunk.message.map(|message| message.content).filter(|text| !text.is_empty()) {
-                yield Ok(Delta::Text(text.into()));
+            for delta in chunk.deltas() {
+                yield Ok(delta);
             }
             if let Some(completion) = done {
                 yield Ok(Delta::Done(completion));
@@ -139,8 +164,9 @@ fn parse(line: &[u8]) -> Result<wire::Chunk, EngineError> {
     })?;
     match chunk.error {
         Some(message) if is_context_overflow(&message) => Err(EngineError::ContextLengthExceeded),
-        Some(message) => {
-            tracing::warn!(message, "Ollama failed in the middle of an answer");
+        Some(_) => {
+            // Without its message, which may quote the prompt. Its own log has it.
+            tracing::warn!("Ollama failed in the middle of an answer");
             Err(EngineError::Interrupted)
         }
         None => Ok(chunk),
@@ -148,6 +174,22 @@ fn parse(line: &[u8]) -> Result<wire::Chunk, EngineError> {
 }
 
 impl wire::Chunk {
+    /// What the line says, its probabilities first.
+    fn deltas(self) -> Vec<Delta> {
+        let mut deltas = Vec::new();
+        if !self.logprobs.is_empty() {
+            deltas.push(Delta::Logprobs(self.logprobs.into_iter().map(Into::into).collect()));
+        }
+        let (said, calls) = self.message.map(|message| (message.content, message.tool_calls)).unwrap_or_default();
+        let text = self.response.unwrap_or(said);
+        deltas.extend((!text.is_empty()).then(|| Delta::Text(text.into())));
+        deltas.extend(calls.into_iter().map(|call| {
+            let arguments = call.function.arguments.to_string();
+            Delta::ToolCall(ToolCall { id: new_call_id(), name: call.function.name, arguments })
+        }));
+        deltas
+    }
+
     /// `None` until the last line.
     fn completion(&self) -> Option<Completion> {
         let computing = self.prompt_eval_duration.saturating_add(self.eval_duration);
@@ -180,9 +222,10 @@ async fn refusal(response: Response, model: &str) -> EngineError {
     let status = response.status();
     let body = error_body(response).await;
     let message = serde_json::from_slice::<wire::Refusal>(&body).map(|refusal| refusal.error).unwrap_or_default();
-    tracing::warn!(%status, message, "Ollama refused a request");
+    tracing::warn!(%status, "Ollama refused a request");
     match status {
         _ if is_context_overflow(&message) => EngineError::ContextLengthExceeded,
+        StatusCode::BAD_REQUEST if message.contains("does not support tools") => EngineError::ToolsUnsupported,
         StatusCode::NOT_FOUND => EngineError::UnknownModel(model.to_owned()),
         StatusCode::BAD_REQUEST => EngineError::InvalidRequest(message),
         StatusCode::SERVICE_UNAVAILABLE => EngineError::Overloaded("Ollama"),

@@ -1,5 +1,7 @@
 //! Any server that speaks OpenAI's API: vLLM, llama-server, another Flotilla, OpenAI itself.
 
+mod progress;
+mod request;
 mod sse;
 mod wire;
 
@@ -14,11 +16,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Serialize;
 
-use self::{sse::EventDecoder, wire::Failure};
+use self::{progress::Progress, sse::EventDecoder, wire::Failure};
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, PromptMessage,
-    PromptSize, Timings, Usage,
+    ChatRequest, ChatStream, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind, FinishReason, Model,
+    Prompt, PromptMessage, PromptSize,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
 use crate::config::{Config, Secret};
@@ -56,6 +59,17 @@ impl OpenAi {
         Ok(list.data)
     }
 
+    /// Start an answer.
+    async fn stream(&self, path: &str, body: &(impl Serialize + Sync), model: &str) -> Result<ChatStream, EngineError> {
+        let started = Instant::now();
+        let post = self.upstream.post(path).json(body);
+        let response = self.upstream.send(self.authorized(post), self.first_token_timeout).await?;
+        if !response.status().is_success() {
+            return Err(refusal(response, model).await);
+        }
+        Ok(answer(lines(response), started))
+    }
+
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.key {
             Some(key) => request.bearer_auth(key.expose()),
@@ -77,7 +91,10 @@ impl Engine for OpenAi {
             parameters: None,
             context_length: listed.max_model_len,
             capabilities: Vec::new(),
+            family: None,
+            modified_at: None,
             loaded: true,
+            unloads_at: None,
             description: None,
         };
         Ok(listed.into_iter().map(model).collect())
@@ -94,13 +111,32 @@ impl Engine for OpenAi {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let started = Instant::now();
-        let post = self.upstream.post("/chat/completions").json(&wire::ChatRequest::new(&request));
+        let answer = match request.prompt_and_answer().as_ref() {
+            Prompt::Messages(messages) => {
+                let body = request::ChatRequest::new(&request, messages);
+                self.stream("/chat/completions", &body, &request.model).await?
+            }
+            // They come in an older form there, which tells no bytes.
+            Prompt::Text(_) if request.output.logprobs.is_some() => return Err(EngineError::Unsupported("logprobs")),
+            Prompt::Text(text) => {
+                let body = request::CompletionRequest::new(&request, text);
+                self.stream("/completions", &body, &request.model).await?
+            }
+        };
+        Ok(answer.take_until(request.cancel.cancelled_owned()).boxed())
+    }
+
+    /// The API has no way to ask for a text to be cut, so one that is too long is refused.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let post = self.upstream.post("/embeddings").json(&request::EmbedRequest::new(&request));
         let response = self.upstream.send(self.authorized(post), self.first_token_timeout).await?;
         if !response.status().is_success() {
             return Err(refusal(response, &request.model).await);
         }
-        Ok(answer(lines(response), started).take_until(request.cancel.cancelled_owned()).boxed())
+        let mut list: wire::EmbeddingList = self.upstream.json(response).await?;
+        list.data.sort_by_key(|embedding| embedding.index);
+        let vectors = list.data.into_iter().map(|embedding| embedding.embedding).collect();
+        Ok(Embeddings { vectors, tokens: list.usage.map_or(0, |usage| usage.prompt_tokens) })
     }
 }
 
@@ -117,8 +153,8 @@ fn answer(lines: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static
                 }
                 Ok(Some(data)) => match parse(&data) {
                     Ok(chunk) => {
-                        if let Some(text) = progress.take(chunk) {
-                            yield Ok(Delta::Text(text.into()));
+                        for delta in progress.take(chunk) {
+                            yield Ok(delta);
                         }
                     }
                     Err(error) => {
@@ -130,7 +166,15 @@ fn answer(lines: impl Stream<Item = Result<Bytes, EngineError>> + Send + 'static
                 Ok(None) | Err(_) => break,
             }
         }
-        yield progress.completion().map(Delta::Done).ok_or(EngineError::Interrupted);
+        match progress.completion() {
+            Some(completion) => {
+                for call in progress.calls() {
+                    yield Ok(Delta::ToolCall(call));
+                }
+                yield Ok(Delta::Done(completion));
+            }
+            None => yield Err(EngineError::Interrupted),
+        }
     }
     .boxed()
 }
@@ -157,67 +201,16 @@ fn parse(data: &[u8]) -> Result<wire::Chunk, EngineError> {
         return Ok(chunk);
     };
     let failure = Failure::from_error(error);
-    tracing::warn!(message = failure.message, "the engine failed in the middle of an answer");
+    tracing::warn!("the engine failed in the middle of an answer");
     Err(if failure.is_context_overflow { EngineError::ContextLengthExceeded } else { EngineError::Interrupted })
-}
-
-/// What is known of an answer so far. The API tells no times, so they are taken here.
-struct Progress {
-    started: Instant,
-    first_token: Option<Instant>,
-    last_token: Instant,
-    finish_reason: Option<FinishReason>,
-    usage: Usage,
-}
-
-impl Progress {
-    fn new(started: Instant) -> Self {
-        Self { started, first_token: None, last_token: started, finish_reason: None, usage: Usage::default() }
-    }
-
-    /// Notes what `chunk` tells and gives its text.
-    fn take(&mut self, chunk: wire::Chunk) -> Option<String> {
-        if let Some(usage) = chunk.usage {
-            self.usage = Usage {
-                prompt_tokens: usage.prompt_tokens,
-                cached_tokens: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-                completion_tokens: usage.completion_tokens,
-            };
-        }
-        let choice = chunk.choices.into_iter().next()?;
-        if let Some(reason) = choice.finish_reason {
-            self.finish_reason = Some(if reason == "length" { FinishReason::Length } else { FinishReason::Stop });
-        }
-        let text = choice.delta.content.filter(|text| !text.is_empty())?;
-        self.last_token = Instant::now();
-        self.first_token.get_or_insert(self.last_token);
-        Some(text)
-    }
-
-    /// `None` while it is not known why the answer ended.
-    fn completion(&self) -> Option<Completion> {
-        let first_token = self.first_token.unwrap_or(self.last_token);
-        Some(Completion {
-            finish_reason: self.finish_reason?,
-            usage: self.usage,
-            timings: Timings {
-                queued_ms: 0.0,
-                prefill_ms: milliseconds(first_token - self.started),
-                decode_ms: milliseconds(self.last_token - first_token),
-            },
-        })
-    }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 /// Why the server answered with an error status.
 async fn refusal(response: Response, model: &str) -> EngineError {
     let status = response.status();
     let failure = Failure::from_body(&error_body(response).await);
-    tracing::warn!(%status, message = failure.as_ref().map(|failure| &failure.message), "the engine refused a request");
+    // Without its message, which may quote the prompt. Its own log has it.
+    tracing::warn!(%status, "the engine refused a request");
     let unavailable = |message: &str| EngineError::Unavailable(message.to_owned());
     match (status, failure) {
         (_, Some(failure)) if failure.is_context_overflow => EngineError::ContextLengthExceeded,

@@ -35,11 +35,14 @@ use self::{
     discovery::Connect,
     members::Members,
     place::Patience,
-    prefix::Cache,
+    prefix::{BYTES_PER_TOKEN, Cache},
     replica::Replica,
     router::{Candidate, Choice, Question, Router},
 };
-use super::{ChatRequest, ChatStream, Engine, EngineError, Model, PromptMessage, PromptSize};
+use super::{
+    ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, Model, Prompt, PromptMessage,
+    PromptSize,
+};
 use crate::config::Config;
 
 /// How many replicas a request is sent to before it fails.
@@ -110,10 +113,17 @@ impl Pool {
         }
     }
 
+    pub fn status(&self) -> PoolStatus {
+        let now = Instant::now();
+        let replicas = self.members.borrow().iter().map(|replica| replica.status(now)).collect();
+        let (retries, retries_refused) = self.budget.counts();
+        PoolStatus { replicas, retries, retries_refused }
+    }
+
     /// What the choice of a replica depends on. `max_tokens` is the limit of the answer, where it has one.
-    pub fn question(&self, model: &str, messages: &[PromptMessage], max_tokens: Option<u32>) -> Question {
+    pub fn question(&self, model: &str, prompt: &Prompt, max_tokens: Option<u32>) -> Question {
         let answer_tokens = max_tokens.map_or(EXPECTED_TOKENS, |most| most.min(EXPECTED_TOKENS));
-        self.router.question(model, messages, answer_tokens.into())
+        self.router.question(model, prompt, answer_tokens.into())
     }
 
     /// A place for the request at a replica. `None` when there is nobody.
@@ -178,7 +188,7 @@ impl Pool {
                 return Err(error);
             }
             let Some(next) = self.place_elsewhere(model, question, &tried) else { return Err(error) };
-            tracing::info!(to = next.replica().name, %error, "a request is sent to another replica");
+            tracing::info!(to = next.replica().name, error = error.kind(), "a request is sent to another replica");
             place = next;
         }
     }
@@ -263,7 +273,7 @@ impl Engine for Pool {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let question = self.question(&request.model, &request.messages_and_answer(), request.parameters.max_tokens);
+        let question = self.question(&request.model, &request.prompt_and_answer(), request.parameters.max_tokens);
         let (place, answer) = self
             .ask(&request.model, &question, |engine| {
                 let request = request.clone();
@@ -273,16 +283,29 @@ impl Engine for Pool {
         Ok(place.hold(answer))
     }
 
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let tokens = request.texts.iter().map(|text| match text {
+            EmbedText::Text(text) => text.len() / BYTES_PER_TOKEN,
+            EmbedText::Tokens(tokens) => tokens.len(),
+        });
+        let question = Question::without_answer(tokens.sum::<usize>() as u64);
+        let (place, embeddings) = self
+            .ask(&request.model, &question, |engine| {
+                let request = request.clone();
+                async move { engine.embed(request).await }
+            })
+            .await?;
+        place.answered();
+        Ok(embeddings)
+    }
+
     async fn shutdown(&self) {
         let replicas: Vec<_> = self.members.borrow().iter().cloned().collect();
         join_all(replicas.iter().map(|replica| replica.engine.shutdown())).await;
     }
 
-    fn pool(&self) -> Option<PoolStatus> {
-        let now = Instant::now();
-        let replicas = self.members.borrow().iter().map(|replica| replica.status(now)).collect();
-        let (retries, retries_refused) = self.budget.counts();
-        Some(PoolStatus { replicas, retries, retries_refused })
+    fn pool(&self) -> Option<&Pool> {
+        Some(self)
     }
 }
 
@@ -315,7 +338,6 @@ fn another_may_answer(error: &EngineError) -> bool {
         error,
         EngineError::Unavailable(_)
             | EngineError::Overloaded(_)
-            | EngineError::Busy(_)
             | EngineError::Interrupted
             | EngineError::UnknownModel(_)
     )

@@ -15,10 +15,10 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, EngineKind, FinishReason, Model, Piece,
-    PromptMessage, PromptSize, Timings, Usage,
+    ChatRequest, ChatStream, Completion, Delta, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, EngineKind,
+    FinishReason, Model, Piece, Prompt, PromptMessage, PromptSize, Timings, TokenLogprob, ToolCall, Usage,
 };
-use crate::config::Config;
+use crate::{chat::without_nul, config::Config};
 
 /// Recites the same steps in every answer. A text counts as one token, and its number is that of its step.
 pub struct Scripted {
@@ -28,12 +28,15 @@ pub struct Scripted {
     delay: Duration,
     context_length: Option<u32>,
     last_request: Mutex<Option<ChatRequest>>,
+    last_embedding: Mutex<Option<EmbedRequest>>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A piece of the answer; it counts as one token.
     Text(String),
+    /// A call of a function.
+    Call(ToolCall),
     /// Go on when notified: so that a test decides when the next token comes.
     Wait(Arc<Notify>),
     /// Break off.
@@ -46,7 +49,7 @@ impl Step {
         match self {
             Self::Text(_) if !delay.is_zero() => sleep(delay).await,
             Self::Wait(notify) => notify.notified().await,
-            Self::Text(_) | Self::Fail(_) => {}
+            Self::Text(_) | Self::Call(_) | Self::Fail(_) => {}
         }
     }
 }
@@ -71,7 +74,8 @@ impl Scripted {
             steps: steps.into(),
             delay: Duration::ZERO,
             context_length: None,
-            last_request: Mutex::new(None),
+            last_request: Mutex::default(),
+            last_embedding: Mutex::default(),
         }
     }
 
@@ -94,14 +98,19 @@ impl Scripted {
         self.last_request.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Of which texts it was to make vectors last.
+    pub fn last_embedding(&self) -> Option<EmbedRequest> {
+        self.last_embedding.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Where an answer goes on. Like the tokens of another model, those of another script are refused.
     fn step_behind(&self, so_far: &Piece) -> Result<usize, EngineError> {
         let said = so_far.tokens.iter().map(|&token| match self.steps.get(usize::try_from(token).ok()?)? {
-            Step::Text(text) => Some(text.replace('\0', "")),
-            Step::Wait(_) | Step::Fail(_) => None,
+            Step::Text(text) => Some(without_nul(text.clone())),
+            Step::Call(_) | Step::Wait(_) | Step::Fail(_) => None,
         });
         match said.collect::<Option<String>>() {
-            Some(said) if said == so_far.text.replace('\0', "") => {
+            Some(said) if said == without_nul(so_far.text.clone()) => {
                 Ok(so_far.tokens.last().map_or(0, |&last| last as usize + 1))
             }
             _ => Err(EngineError::InvalidRequest("the answer so far is of another script".to_owned())),
@@ -124,7 +133,10 @@ impl Engine for Scripted {
             parameters: None,
             context_length: self.context_length,
             capabilities: Vec::new(),
+            family: None,
+            modified_at: None,
             loaded: true,
+            unloads_at: None,
             description: Some("Recites a prepared text, whatever it is asked.".to_owned()),
         }])
     }
@@ -141,7 +153,10 @@ impl Engine for Scripted {
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         self.check_model(&request.model)?;
-        let prompt_tokens = count_words(&request.messages);
+        let prompt_tokens = match &request.prompt {
+            Prompt::Messages(messages) => count_words(messages),
+            Prompt::Text(text) => words(text),
+        };
         let recital = Recital {
             steps: Arc::clone(&self.steps),
             next: self.step_behind(&request.answer_so_far)?,
@@ -149,6 +164,7 @@ impl Engine for Scripted {
             prompt_tokens,
             completion_tokens: request.answer_so_far.tokens.len() as u32,
             max_tokens: request.parameters.max_tokens.unwrap_or(u32::MAX),
+            logprobs: request.output.logprobs,
             cancel: request.cancel.clone(),
         };
         *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
@@ -156,6 +172,19 @@ impl Engine for Scripted {
             return Err(EngineError::ContextLengthExceeded);
         }
         Ok(recital.recite())
+    }
+
+    /// A vector of two numbers for each text, which depends on its length alone.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        self.check_model(&request.model)?;
+        let count = |text: &EmbedText| match text {
+            EmbedText::Text(text) => words(text),
+            EmbedText::Tokens(tokens) => tokens.len() as u32,
+        };
+        let counts: Vec<u32> = request.texts.iter().map(count).collect();
+        *self.last_embedding.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+        let vector = |words: &u32| if words.is_multiple_of(2) { vec![0.6, 0.8] } else { vec![0.8, -0.6] };
+        Ok(Embeddings { vectors: counts.iter().map(vector).collect(), tokens: counts.iter().sum() })
     }
 }
 
@@ -167,12 +196,13 @@ struct Recital {
     prompt_tokens: u32,
     completion_tokens: u32,
     max_tokens: u32,
+    logprobs: Option<u32>,
     cancel: CancellationToken,
 }
 
 impl Recital {
     fn recite(self) -> ChatStream {
-        let Self { steps, next, delay, prompt_tokens, mut completion_tokens, max_tokens, cancel } = self;
+        let Self { steps, next, delay, prompt_tokens, mut completion_tokens, max_tokens, logprobs, cancel } = self;
         stream! {
             let started = Instant::now();
             let mut first_token = None;
@@ -190,7 +220,14 @@ impl Recital {
                     Step::Text(text) => {
                         first_token.get_or_insert_with(Instant::now);
                         completion_tokens += 1;
+                        if let Some(alternatives) = logprobs {
+                            yield Ok(Delta::Logprobs(vec![certain(text, alternatives)]));
+                        }
                         yield Ok(Delta::Text(Piece { text: text.clone(), tokens: vec![number as i32] }));
+                    }
+                    Step::Call(call) => {
+                        completion_tokens += 1;
+                        yield Ok(Delta::ToolCall(call.clone()));
                     }
                     Step::Wait(_) => {}
                     Step::Fail(error) => {
@@ -214,9 +251,18 @@ impl Recital {
     }
 }
 
+/// Nothing else was ever going to be said; the alternatives are the same again.
+fn certain(text: &str, alternatives: u32) -> TokenLogprob {
+    let token = TokenLogprob { bytes: text.as_bytes().to_vec(), logprob: 0.0, top: Vec::new() };
+    TokenLogprob { top: vec![token.clone(); alternatives as usize], ..token }
+}
+
 fn count_words(messages: &[PromptMessage]) -> u32 {
-    let words: usize = messages.iter().map(|message| message.content.split_whitespace().count()).sum();
-    words.try_into().unwrap_or(u32::MAX)
+    messages.iter().map(|message| words(&message.content)).sum()
+}
+
+fn words(text: &str) -> u32 {
+    text.split_whitespace().count().try_into().unwrap_or(u32::MAX)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

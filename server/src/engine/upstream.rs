@@ -17,6 +17,7 @@ use tokio_util::{
 };
 
 use super::EngineError;
+use crate::telemetry::spans;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For questions that need no model.
@@ -71,7 +72,7 @@ impl Upstream {
 
     /// Wait for the head of the response, whatever its status.
     pub async fn send(&self, request: RequestBuilder, limit: Duration) -> Result<Response, EngineError> {
-        match timeout(limit, request.send()).await {
+        match timeout(limit, request.headers(spans::headers()).send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let error = anyhow::Error::new(error.without_url());
@@ -87,7 +88,8 @@ impl Upstream {
         let body = timeout(LOOKUP_TIMEOUT, read_up_to(MAX_LIST_BYTES, response)).await;
         let body = body.map_err(|_| EngineError::Timeout)?;
         serde_json::from_slice(&body).map_err(|error| {
-            tracing::warn!(%error, "{} gave an answer that cannot be read", self.name);
+            // The error itself may quote what was read.
+            tracing::warn!(error = ?error.classify(), "{} gave an answer that cannot be read", self.name);
             self.unreachable()
         })
     }

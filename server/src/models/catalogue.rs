@@ -36,6 +36,8 @@ pub struct InstalledModel {
     pub name: String,
     pub path: PathBuf,
     pub size_bytes: u64,
+    /// When its file was last written; `None` where the file system keeps no such time.
+    pub modified: Option<SystemTime>,
     /// What the file says of itself; `None` when it is damaged.
     pub metadata: Option<Arc<Metadata>>,
 }
@@ -58,7 +60,8 @@ impl Catalogue {
                 modified,
                 metadata: gguf::read(&path).ok().map(Arc::new),
             });
-            (InstalledModel { name, size_bytes, metadata: header.metadata.clone(), path: path.clone() }, (path, header))
+            let metadata = header.metadata.clone();
+            (InstalledModel { name, size_bytes, modified, metadata, path: path.clone() }, (path, header))
         });
         let (models, known) = models.unzip();
         // Without those of files that are gone.

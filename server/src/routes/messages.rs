@@ -7,7 +7,10 @@ use uuid::Uuid;
 
 use super::conversations::find;
 use crate::{
-    chat::turn::{self, NewMessage, Turn},
+    chat::{
+        admission::Call,
+        turn::{self, NewMessage, Turn},
+    },
     dialect::own::ErrorBody,
     error::Result,
     extract::{Json, Path},
@@ -21,15 +24,17 @@ use crate::{
         (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        (status = 429, description = "the caller has its share of the line already", body = ErrorBody),
+        (status = 503, description = "the line is full, or the database cannot be reached", body = ErrorBody),
     ))]
 pub async fn post(
     State(state): State<AppState>,
+    call: Call,
     Path(id): Path<Uuid>,
     Json(new): Json<NewMessage>,
 ) -> Result<(StatusCode, Reply<Turn>)> {
     let conversation = find(&state, id).await?;
-    Ok((StatusCode::ACCEPTED, Reply(turn::post_message(&state, conversation, new).await?)))
+    Ok((StatusCode::ACCEPTED, Reply(turn::post_message(&state, &call, conversation, new).await?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -47,13 +52,15 @@ pub struct NewRun {
         (status = 202, body = Turn),
         (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        (status = 429, description = "the caller has its share of the line already", body = ErrorBody),
+        (status = 503, description = "the line is full, or the database cannot be reached", body = ErrorBody),
     ))]
 pub async fn answer_again(
     State(state): State<AppState>,
+    call: Call,
     Path(id): Path<Uuid>,
     Json(NewRun { parent_id, model }): Json<NewRun>,
 ) -> Result<(StatusCode, Reply<Turn>)> {
     let conversation = find(&state, id).await?;
-    Ok((StatusCode::ACCEPTED, Reply(turn::answer_again(&state, conversation, parent_id, model).await?)))
+    Ok((StatusCode::ACCEPTED, Reply(turn::answer_again(&state, &call, conversation, parent_id, model).await?)))
 }

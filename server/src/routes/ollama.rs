@@ -1,113 +1,78 @@
 //! Ollama's paths. An answer here belongs to its connection: when the client leaves, the engine stops.
 
+pub mod chat;
+pub mod embed;
+pub mod generate;
+pub mod models;
 pub mod pull;
 
 use std::{convert::Infallible, time::Instant};
 
-use async_stream::stream;
 use axum::{
     body::{Body, Bytes},
-    extract::State,
-    http::{
-        HeaderMap,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
-    },
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use futures::{FutureExt, Stream, StreamExt, future};
 
-use super::opening::{Opening, collect, headers_due, open};
+use super::opening::{Opening, headers_due, pieces};
 use crate::{
+    chat::Answer,
     dialect::{
-        ollama::{ChatRequest, ChatResponse, ErrorBody, Framing, Reply},
+        ollama::{ErrorBody, Framing, Kind, Reply},
         sse,
     },
-    engine::{Delta, EngineError},
     error::Result,
-    extract::Json,
-    state::AppState,
 };
 
-/// Answer a conversation: in one JSON object, as lines of JSON with `"stream": true`, or as Server-Sent Events with
-/// `Accept: text/event-stream`. A conversation that is too long loses its oldest messages, which `context` tells.
-#[utoipa::path(
-    post,
-    path = "/api/chat",
-    tag = "Ollama",
-    request_body = ChatRequest,
-    responses(
-        (status = OK, content(
-            (ChatResponse = "application/json"),
-            (ChatResponse = "application/x-ndjson"),
-            (ChatResponse = "text/event-stream"),
-        )),
-        (status = BAD_REQUEST, body = ErrorBody),
-        (status = NOT_FOUND, description = "no such model", body = ErrorBody),
-        (status = SERVICE_UNAVAILABLE, description = "the engine is down or busy", body = ErrorBody),
-        (status = GATEWAY_TIMEOUT, description = "the engine took too long", body = ErrorBody),
-    ),
-)]
-pub async fn chat(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    Json(mut request): Json<ChatRequest>,
-) -> Result<Response> {
-    let asked_at = Instant::now();
-    let framing = framing(&headers, request.stream);
-    let (model, trim) = (request.model.take(), request.trim());
-    let (messages, parameters) = request.into_prompt()?;
-    let opening = open(state, model, messages, parameters, trim);
+/// Sends an answer as its client wants it. `kind` says for which path, by what the model was told.
+async fn respond(opening: Opening, framing: Framing, asked_at: Instant, kind: fn(&Answer) -> Kind) -> Result<Response> {
+    let reply = move |answer: &Answer| Reply::new(kind(answer), answer.model.clone(), asked_at);
     match framing {
-        Some(Framing::Event) => Ok(sse::response(pieces(headers_due(opening).await?, asked_at, Framing::Event))),
-        Some(Framing::Line) => {
+        Framing::Whole => {
+            let answer = opening.await?;
+            let reply = reply(&answer);
+            Ok(json(reply.whole(answer.collect().await?)))
+        }
+        Framing::Line => {
             // Lines know no comments, so nothing is gained by headers before the first piece.
             let answer = opening.await?;
-            Ok(lines(pieces(future::ready(Ok(answer)).boxed(), asked_at, Framing::Line)))
+            Ok(lines(frames(future::ready(Ok(answer)).boxed(), framing, reply)))
         }
-        None => {
-            let answer = opening.await?;
-            let reply = Reply::new(answer.model.clone(), answer.context, asked_at);
-            let (text, completion) = collect(answer).await?;
-            Ok(Json(reply.end(&text, completion)).into_response())
-        }
+        Framing::Event => Ok(sse::response(frames(headers_due(opening).await?, framing, reply))),
     }
 }
 
-/// How the answer is streamed, if it is. An explicit `"stream": false` counts more than what the client would accept.
-fn framing(headers: &HeaderMap, stream: Option<bool>) -> Option<Framing> {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match stream {
-        Some(false) => None,
-        _ if accept.contains("text/event-stream") => Some(Framing::Event),
-        Some(true) => Some(Framing::Line),
-        None => None,
-    }
-}
-
-fn pieces(opening: Opening, asked_at: Instant, framing: Framing) -> impl Stream<Item = Bytes> + Send {
-    stream! {
-        let mut answer = match opening.await {
+fn frames(
+    opening: Opening,
+    framing: Framing,
+    reply: impl Fn(&Answer) -> Reply + Send + 'static,
+) -> impl Stream<Item = Bytes> + Send {
+    async_stream::stream! {
+        let answer = match opening.await {
             Ok(answer) => answer,
             Err(error) => {
                 yield framing.frame(&ErrorBody::from(&error));
                 return;
             }
         };
-        let reply = Reply::new(answer.model, answer.context, asked_at);
-        loop {
-            match answer.stream.next().await.unwrap_or(Err(EngineError::Interrupted)) {
-                Ok(Delta::Text(piece)) => yield framing.frame(&reply.piece(&piece.text)),
-                Ok(Delta::Done(completion)) => {
-                    yield framing.frame(&reply.end("", completion));
-                    return;
+        let mut reply = reply(&answer);
+        let mut pieces = std::pin::pin!(pieces(vec![answer]));
+        while let Some((_, piece)) = pieces.next().await {
+            match piece {
+                Ok(delta) => {
+                    if let Some(frame) = reply.delta(framing, delta) {
+                        yield frame;
+                    }
                 }
-                Err(error) => {
-                    yield framing.frame(&ErrorBody::from(&error.into()));
-                    return;
-                }
+                Err(error) => yield framing.frame(&ErrorBody::from(&error.into())),
             }
         }
     }
+}
+
+fn json(body: Bytes) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn lines(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response {

@@ -16,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(FoldedTitles),
             Box::new(Adoptions),
             Box::new(Jobs),
+            Box::new(Followers),
         ]
     }
 }
@@ -206,6 +207,23 @@ impl MigrationTrait for Jobs {
         manager.create_table(jobs).await?;
         let by_status = Index::create().name("jobs_by_status").table("jobs").col("status").to_owned();
         manager.create_index(by_status).await
+    }
+}
+
+/// A run ends when nobody follows it any more, on whichever server.
+struct Followers;
+
+impl MigrationName for Followers {
+    fn name(&self) -> &str {
+        "m0006_followers"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Followers {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let column = timestamp_with_time_zone_null("followed_at");
+        manager.alter_table(Table::alter().table("runs").add_column(column).to_owned()).await
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Model {
     /// Events in its journal when it was taken over last.
     #[serde(skip)]
     pub adopted_at: i64,
+    /// When somebody last followed it on a server that does not write it.
+    #[serde(skip)]
+    pub followed_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
 }
@@ -137,6 +140,17 @@ impl Store {
             .exec(&self.write)
             .await?;
         Ok(asked.rows_affected > 0)
+    }
+
+    /// Say that somebody follows a run, to the server that writes it.
+    pub async fn note_follower(&self, id: Uuid, now: DateTime<Utc>) -> Result<(), DbErr> {
+        Entity::update_many()
+            .col_expr(Column::FollowedAt, Expr::value(now))
+            .filter(Column::Id.eq(id))
+            .filter(Column::Status.eq(Status::Streaming))
+            .exec(&self.write)
+            .await
+            .map(drop)
     }
 
     /// Say that `owner` is alive and still writes the runs `live`.

@@ -1,13 +1,15 @@
 //! The series of the replicas that the server stands in front of. They are made for each look at the metrics, so that a
 //! replica which has left the pool has none.
 
+use std::{fmt, sync::Arc};
+
 use prometheus_client::{
-    encoding::EncodeLabelSet,
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
 };
 
-use crate::engine::{BreakerState, ChosenBy, PoolStatus};
+use crate::engine::{BreakerState, ChosenBy, Engine, PoolStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReplicaLabels {
@@ -35,7 +37,25 @@ struct RetryLabels {
 const BREAKER_STATES: [(BreakerState, &str); 3] =
     [(BreakerState::Closed, "closed"), (BreakerState::Open, "open"), (BreakerState::HalfOpen, "half_open")];
 
-pub fn registry(pool: &PoolStatus) -> Registry {
+/// What the engine tells at each look.
+pub struct Replicas(pub Arc<dyn Engine>);
+
+impl fmt::Debug for Replicas {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Replicas")
+    }
+}
+
+impl Collector for Replicas {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        match self.0.pool() {
+            Some(pool) => encode(&pool.status(), encoder),
+            None => Ok(()),
+        }
+    }
+}
+
+fn encode(pool: &PoolStatus, mut encoder: DescriptorEncoder) -> fmt::Result {
     let requests = Family::<ReplicaLabels, Gauge>::default();
     let tokens = Family::<ReplicaLabels, Gauge>::default();
     let breaker = Family::<BreakerLabels, Gauge>::default();
@@ -60,18 +80,20 @@ pub fn registry(pool: &PoolStatus) -> Registry {
         retries.get_or_create(&RetryLabels { outcome }).inc_by(count);
     }
 
-    let mut registry = Registry::with_prefix("flotilla");
-    registry.register("replica_outstanding_requests", "Requests that a replica has not ended", requests);
+    let mut series = |name, help, family: &dyn EncodeMetric| {
+        let encoder = encoder.encode_descriptor(name, help, None, family.metric_type())?;
+        family.encode(encoder)
+    };
+    series("replica_outstanding_requests", "Requests that a replica has not ended", &requests)?;
     let help = "Tokens of prompts and answers that a replica has still to compute, by guess";
-    registry.register("replica_outstanding_tokens", help, tokens);
+    series("replica_outstanding_tokens", help, &tokens)?;
     let help = "1 for the state that a replica's breaker is in: while it is open the replica gets no requests";
-    registry.register("replica_breaker", help, breaker);
+    series("replica_breaker", help, &breaker)?;
     let help = "Requests sent to a replica, by why it was chosen: the prefix in its cache, its load, or a probe";
-    registry.register("replica_requests", help, chosen);
-    registry.register("replica_failures", "Requests that a replica did not answer, or not to the end", failures);
+    series("replica_requests", help, &chosen)?;
+    series("replica_failures", "Requests that a replica did not answer, or not to the end", &failures)?;
     let help = "Requests that failed before their answer began and were sent to another replica, or were not";
-    registry.register("replica_retries", help, retries);
-    registry
+    series("replica_retries", help, &retries)
 }
 
 fn name_of(reason: ChosenBy) -> &'static str {

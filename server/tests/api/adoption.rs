@@ -74,6 +74,7 @@ impl Half {
             settings: self.settings,
             adoptions: self.adoptions,
             adopted_at: self.adopted_at,
+            followed_at: None,
             created_at: now,
             finished_at: None,
         };
@@ -141,7 +142,7 @@ async fn the_answer_goes_on_as_it_was_asked_whatever_became_of_the_conversations
     server.state.runs.finished().await;
 
     let asked = server.engine.last_request().unwrap();
-    let told: Vec<_> = asked.messages.iter().map(|message| (message.role, message.content.as_str())).collect();
+    let told: Vec<_> = asked.prompt.messages().iter().map(|message| (message.role, message.content.as_str())).collect();
     assert_eq!(told, [(Role::System, "Count."), (Role::User, "count")]);
     assert_eq!(asked.parameters, settings.parameters);
     assert_eq!((asked.answer_so_far.text.as_str(), &asked.answer_so_far.tokens[..]), ("one two ", &[0, 1][..]));

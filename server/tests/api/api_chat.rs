@@ -60,31 +60,31 @@ async fn without_stream_the_answer_is_one_object_with_the_fields_of_ollama_and_t
     assert_eq!(response.status, StatusCode::OK);
     assert_eq!(response.headers[header::CONTENT_TYPE], "application/json");
     let mut answer = response.json();
-    for measured in ["created_at", "total_duration", "prompt_eval_duration", "eval_duration"] {
+    for measured in ["created_at", "total_duration", "load_duration", "prompt_eval_duration", "eval_duration"] {
         answer[measured] = json!("[measured]");
     }
     assert_json_snapshot!(answer, @r#"
     {
-      "context": {
-        "context_length": null,
-        "max_messages": 20,
-        "messages_left_out": 0,
-        "messages_sent": 1
-      },
+      "model": "scripted",
       "created_at": "[measured]",
+      "message": {
+        "role": "assistant",
+        "content": "Hello there"
+      },
       "done": true,
       "done_reason": "stop",
-      "eval_count": 2,
-      "eval_duration": "[measured]",
-      "load_duration": 0,
-      "message": {
-        "content": "Hello there",
-        "role": "assistant"
-      },
-      "model": "scripted",
+      "total_duration": "[measured]",
+      "load_duration": "[measured]",
       "prompt_eval_count": 2,
       "prompt_eval_duration": "[measured]",
-      "total_duration": "[measured]"
+      "eval_count": 2,
+      "eval_duration": "[measured]",
+      "context": {
+        "messages_sent": 1,
+        "messages_left_out": 0,
+        "context_length": null,
+        "max_messages": 20
+      }
     }
     "#);
 }
@@ -145,7 +145,7 @@ async fn a_long_conversation_loses_its_oldest_messages_and_the_answer_tells() {
     }
     messages.push(json!({ "role": "user", "content": "the last" }));
     let answer = server.post(PATH, asking(json!({ "messages": messages }))).await.json();
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!(sent.first().unwrap().content, "Be brief");
     assert_eq!(sent.last().unwrap().content, "the last");
     let left_out = answer["context"]["messages_left_out"].as_u64().unwrap();
@@ -194,7 +194,6 @@ async fn bad_requests_are_a_400_whose_text_names_the_field() {
         (json!({ "messages": [] }), "messages"),
         (json!({ "messages": "hello" }), "messages"),
         (json!({ "messages": [{ "role": "narrator", "content": "x" }] }), "messages[0].role"),
-        (json!({ "messages": [{ "role": "tool", "content": "x" }] }), "messages[0].role"),
         (json!({ "messages": [{ "role": "user" }] }), "messages[0].content"),
         (json!({ "messages": [{ "role": "user", "content": "" }] }), "messages[0].content"),
         (json!({ "messages": [{ "role": "user", "content": "x", "images": ["aGk="] }] }), "messages[0].images"),
@@ -203,10 +202,10 @@ async fn bad_requests_are_a_400_whose_text_names_the_field() {
         (json!({ "options": { "num_predict": -3 } }), "options.num_predict"),
         (json!({ "options": { "num_predict": 0 } }), "options.num_predict"),
         (json!({ "options": { "stop": 5 } }), "options.stop"),
-        (json!({ "tools": [{ "type": "function" }] }), "tools"),
-        (json!({ "format": "json" }), "format"),
+        (json!({ "tools": [{ "type": "function" }] }), "tools[0].function"),
+        (json!({ "format": "xml" }), "format"),
         (json!({ "think": true }), "think"),
-        (json!({ "logprobs": true }), "logprobs"),
+        (json!({ "logprobs": true, "top_logprobs": 21 }), "top_logprobs"),
     ] {
         let refusal = refusal(&server.post(PATH, asking(fields)).await);
         assert!(refusal.starts_with("400 ") && refusal.contains(field), "{refusal}");

@@ -50,7 +50,7 @@ async fn the_engine_is_told_what_it_said_and_asked_the_same() {
     let [first, second] = &engine.asked()[..] else { panic!("it dies once") };
     assert_eq!(second.answer_so_far.text, "one two ");
     assert_eq!(second.answer_so_far.tokens, [0, 1]);
-    assert_eq!((&second.messages, second.default_seed), (&first.messages, first.default_seed));
+    assert_eq!((&second.prompt, second.default_seed), (&first.prompt, first.default_seed));
 }
 
 #[tokio::test]
@@ -91,6 +91,97 @@ async fn a_stream_of_ollamas_goes_on() {
     let text: String = lines.iter().filter_map(|line| line["message"]["content"].as_str()).collect();
     assert_eq!(text, "one two three four");
     assert_eq!(lines.last().unwrap()["eval_count"], 4);
+}
+
+#[tokio::test]
+async fn a_text_that_is_continued_goes_on() {
+    let engine = Mortal::new(WORDS, &[2]);
+    let server = server(engine.clone()).await;
+
+    let answer = server.post("/v1/completions", json!({ "prompt": "zero ", "max_tokens": 9 })).await.json();
+
+    assert_eq!(answer["choices"][0]["text"], "one two three four");
+    assert_eq!(engine.asked().len(), 2);
+}
+
+/// Offers functions and returns what is called, and the text before it.
+async fn called(server: &TestServer) -> (Vec<Value>, Value) {
+    let mut body = question();
+    body["tools"] = json!([{ "type": "function", "function": { "name": "now" } }]);
+    let answer = server.post("/v1/chat/completions", body).await.json();
+    let message = &answer["choices"][0]["message"];
+    (message["tool_calls"].as_array().cloned().unwrap_or_default(), message["content"].clone())
+}
+
+fn names(calls: &[Value]) -> Vec<&str> {
+    calls.iter().map(|call| call["function"]["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn calls_around_a_death_are_told_once() {
+    const CALLING: &[&str] = &["Let ", "me see.", "@now", "@day", "@month"];
+    for death in 1..=5 {
+        let server = server(Mortal::new(CALLING, &[death, 1])).await;
+
+        let (calls, text) = called(&server).await;
+
+        assert_eq!((names(&calls), &text), (vec!["now", "day", "month"], &json!("Let me see.")), "after {death}");
+        assert!(calls[0]["id"] != calls[1]["id"] && calls[1]["id"] != calls[2]["id"]);
+    }
+}
+
+#[tokio::test]
+async fn text_behind_a_call_goes_on_behind_it() {
+    let server = server(Mortal::new(&["@now", "It is ", "late."], &[2])).await;
+
+    let (calls, text) = called(&server).await;
+
+    assert_eq!((names(&calls), text), (vec!["now"], json!("It is late.")));
+}
+
+#[tokio::test]
+async fn an_answer_that_would_call_otherwise_breaks_off_and_is_not_mixed_of_two() {
+    let server = server(Mortal::new(&["@", "@day"], &[1])).await;
+    let mut body = question();
+    body["tools"] = json!([{ "type": "function", "function": { "name": "now" } }]);
+    body["stream"] = json!(true);
+
+    let response = server.post("/v1/chat/completions", body).await;
+
+    let chunks = chunks(&response.text());
+    assert_eq!(chunks.last().unwrap()["error"]["code"], "engine_interrupted");
+    let calls = chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["tool_calls"][0]["id"].is_string());
+    assert_eq!(calls.count(), 1);
+}
+
+#[tokio::test]
+async fn json_is_continued_only_where_the_form_goes_on_with_it() {
+    const JSON: &[&str] = &["{", "}"];
+    for (engine, status) in
+        [(Mortal::new(JSON, &[1]), StatusCode::OK), (Mortal::without_tokens(JSON, &[1]), StatusCode::BAD_GATEWAY)]
+    {
+        let server = server(engine).await;
+        let mut body = question();
+        body["response_format"] = json!({ "type": "json_object" });
+
+        let answer = server.post("/v1/chat/completions", body).await;
+
+        assert_eq!(answer.status, status);
+    }
+}
+
+#[tokio::test]
+async fn each_tokens_probability_is_told_once() {
+    for death in 1..=7 {
+        let server = server(Mortal::new(WORDS, &[death])).await;
+        let mut body = question();
+        body["logprobs"] = json!(true);
+
+        let answer = server.post("/v1/chat/completions", body).await.json();
+
+        let tokens = answer["choices"][0]["logprobs"]["content"].as_array().unwrap().iter();
+        assert_eq!(tokens.map(|token| token["token"].as_str().unwrap()).collect::<Vec<_>>(), WORDS, "after {death}");
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,11 @@ async fn metrics_count_answers_and_tokens_and_hold_no_prompt() {
     let text = server.get("/metrics").await.text();
     assert!(text.contains(r#"flotilla_answers_total{model="scripted",outcome="complete"} 1"#), "{text}");
     assert!(text.contains(r#"flotilla_tokens_total{model="scripted",kind="completion"} 2"#), "{text}");
+    assert!(text.contains("flotilla_inter_token_seconds_count 1"), "{text}");
+    // What has not happened yet is counted as zero, so that its first time is seen as an increase.
+    assert!(text.contains(r#"flotilla_answers_total{model="scripted",outcome="failed"} 0"#), "{text}");
+    assert!(text.contains(r#"flotilla_tokens_total{model="scripted",kind="cached"} 0"#), "{text}");
+    assert!(text.contains("flotilla_draining 0"), "{text}");
     assert!(text.contains("flotilla_answers_in_flight 0"), "{text}");
     assert!(text.contains("flotilla_answers_waiting 0"), "{text}");
     assert!(text.contains(r#"route="/api/conversations/{id}/messages",status="202""#), "{text}");

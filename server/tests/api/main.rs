@@ -6,13 +6,16 @@
 #![cfg(test)]
 
 mod access;
+mod admission;
 mod adoption;
 mod api_chat;
+mod api_generate;
 mod continuation;
 mod conversations;
 mod dashboards;
 #[path = "../database/mod.rs"]
 mod database;
+mod embeddings;
 mod endless;
 mod health;
 mod jobs;
@@ -22,6 +25,7 @@ mod messages;
 mod model_server;
 mod models;
 mod mortal;
+mod ollama_models;
 mod ollama_pull;
 mod openapi;
 mod pull;
@@ -35,4 +39,7 @@ mod search;
 mod start;
 mod support;
 mod v1_chat_completions;
+mod v1_choices;
 mod v1_models;
+mod v1_responses;
+mod v1_tools;

@@ -34,7 +34,7 @@ async fn the_engine_is_told_the_system_prompt_and_the_branch_but_no_sibling() {
     let parent = first["assistant_message"]["id"].as_str();
     server.turn(&id, parent, "two, first version").await;
     server.turn(&id, parent, "two, second version").await;
-    let told = server.engine.last_request().unwrap().messages;
+    let told = server.engine.last_request().unwrap().prompt.messages().to_vec();
     let told: Vec<_> = told.iter().map(|message| (message.role, message.content.as_str())).collect();
     assert_eq!(
         told,
@@ -58,7 +58,7 @@ async fn a_long_conversation_is_trimmed_and_the_answer_says_so() {
         turn = server.turn(&id, parent.as_deref(), &format!("question {number}")).await;
         parent = turn["assistant_message"]["id"].as_str().map(str::to_owned);
     }
-    let told = server.engine.last_request().unwrap().messages;
+    let told = server.engine.last_request().unwrap().prompt.messages().to_vec();
     let told: Vec<_> = told.iter().map(|message| message.content.as_str()).collect();
     assert_eq!(told, ["Be brief.", "question 2", "ok", "question 3"]);
     let context = &turn["assistant_message"]["details"]["context"];

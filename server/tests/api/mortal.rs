@@ -6,16 +6,17 @@ use std::{
 use async_trait::async_trait;
 use flotilla::engine::{
     ChatRequest, ChatStream, Completion, Delta, Engine, EngineError, FinishReason, Model, Piece, PromptMessage,
-    PromptSize, Scripted, Timings, Usage,
+    PromptSize, Scripted, Timings, TokenLogprob, ToolCall, Usage,
 };
 use futures::{StreamExt, stream};
 
-/// An engine that says these words and dies on the way.
+/// An engine that says these words and dies on the way. For a word such as `@now` it calls the function `now`, and for `@`
+/// alone another one each time that it is asked.
 pub struct Mortal {
     words: &'static [&'static str],
     /// Whether it tells the tokens of its words, as the own engine does, and others do not.
     tells_tokens: bool,
-    /// How many words each life has; after the last of them it does not die any more.
+    /// How many pieces it says in each life; after the last of them it does not die any more.
     lives: Mutex<VecDeque<usize>>,
     asked: Mutex<Vec<ChatRequest>>,
     models: Scripted,
@@ -57,9 +58,14 @@ impl Engine for Mortal {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        self.asked.lock().unwrap().push(request.clone());
+        let attempt = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(request.clone());
+            asked.len()
+        };
+        let text_of = |words: &[&str]| words.iter().copied().filter(|word| !word.starts_with('@')).collect::<String>();
         let mut said = 0;
-        while self.words[..said].concat() != request.answer_so_far.text {
+        while text_of(&self.words[..said]) != request.answer_so_far.text {
             said += 1;
         }
         let before = if self.tells_tokens { said } else { 0 };
@@ -74,14 +80,21 @@ impl Engine for Mortal {
             },
             timings: Timings::default(),
         };
-        let tells_tokens = self.tells_tokens;
-        let pieces = rest.into_iter().map(move |(number, word)| {
+        let (tells_tokens, logprobs) = (self.tells_tokens, request.output.logprobs);
+        let pieces = rest.into_iter().flat_map(move |(number, word)| {
+            if let Some(name) = word.strip_prefix('@') {
+                let name = if name.is_empty() { format!("call_{attempt}") } else { name.to_owned() };
+                let call = ToolCall { id: format!("{attempt}_{number}"), name, arguments: "{}".to_owned() };
+                return vec![Ok(Delta::ToolCall(call))];
+            }
             let tokens = if tells_tokens { vec![number as i32] } else { Vec::new() };
-            Ok(Delta::Text(Piece { text: (*word).to_owned(), tokens }))
+            let logprob = TokenLogprob { bytes: word.as_bytes().to_vec(), logprob: 0.0, top: Vec::new() };
+            let logprob = logprobs.map(|_| Ok(Delta::Logprobs(vec![logprob])));
+            logprob.into_iter().chain([Ok(Delta::Text(Piece { text: (*word).to_owned(), tokens }))]).collect()
         });
         let answer = stream::iter(pieces.chain([Ok(Delta::Done(completion))]));
         Ok(match self.lives.lock().unwrap().pop_front() {
-            Some(words) => answer.take(words).chain(stream::iter([Err(EngineError::Interrupted)])).boxed(),
+            Some(pieces) => answer.take(pieces).chain(stream::iter([Err(EngineError::Interrupted)])).boxed(),
             None => answer.boxed(),
         })
     }

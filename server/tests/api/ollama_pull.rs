@@ -36,6 +36,8 @@ async fn a_pull_is_told_in_ollamas_words() {
         assert_eq!((&line["digest"], &line["total"]), (&json!(digest), &json!(size)));
         assert!(line["completed"].as_u64().unwrap() <= size as u64);
     }
+    let last_of_file = lines.iter().rfind(|line| line["status"] == pulling_file).unwrap();
+    assert_eq!(last_of_file["completed"], json!(size));
 }
 
 #[tokio::test]

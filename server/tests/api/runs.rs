@@ -115,6 +115,34 @@ async fn a_stopped_answer_says_what_it_has_cost() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_follows_ends_after_a_while_with_what_it_has_said() {
+    let steps = vec![text("one "), Step::Wait(Arc::new(Notify::new()))];
+    let server = TestServer::with_flags(Scripted::new(steps), &["--orphan-timeout", "1"]).await;
+    let turn = start(&server).await;
+    server.state.runs.finished().await;
+    let message = server.run_events(turn["run_id"].as_str().unwrap(), 0).await.pop().unwrap().1["message"].clone();
+    assert_eq!((&message["status"], &message["content"]), (&json!("interrupted"), &json!("one ")));
+    assert_eq!(message["error"]["code"], "orphaned");
+}
+
+#[tokio::test]
+async fn an_answer_that_somebody_follows_is_not_given_up() {
+    let steps = vec![text("one "), Step::Wait(Arc::new(Notify::new()))];
+    let server = TestServer::with_flags(Scripted::new(steps), &["--orphan-timeout", "1"]).await;
+    let followed = start(&server).await;
+    let followed = format!("/api/runs/{}", followed["run_id"].as_str().unwrap());
+    let mut follower = server.stream(request(Method::GET, &format!("{followed}/events"), Body::empty())).await;
+    until_one(&mut follower).await;
+    // It begins later, so when it has been given up, the other one's time has come too.
+    let forgotten = start(&server).await;
+    let forgotten = format!("/api/runs/{}", forgotten["run_id"].as_str().unwrap());
+    while server.get(&forgotten).await.json()["status"] == "streaming" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.get(&followed).await.json()["status"], "streaming");
+}
+
+#[tokio::test]
 async fn stopping_an_ended_run_does_nothing() {
     let server = TestServer::answering(&["one"]).await;
     let turn = start(&server).await;

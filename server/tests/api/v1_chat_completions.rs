@@ -182,16 +182,11 @@ async fn wishes_that_change_nothing_and_unknown_fields_are_ignored() {
 #[tokio::test]
 async fn wishes_that_cannot_be_met_are_refused_by_name() {
     for (fields, param) in [
-        (json!({ "n": 2 }), "n"),
-        (json!({ "logprobs": true }), "logprobs"),
-        (json!({ "top_logprobs": 3 }), "logprobs"),
         (json!({ "logit_bias": { "50256": -100 } }), "logit_bias"),
-        (json!({ "response_format": { "type": "json_object" } }), "response_format"),
+        (json!({ "response_format": { "type": "grammar" } }), "response_format.type"),
         (json!({ "modalities": ["text", "audio"] }), "modalities"),
-        (json!({ "tools": [{ "type": "function", "function": { "name": "now" } }] }), "tools"),
+        (json!({ "tools": [{ "type": "custom", "function": { "name": "now" } }] }), "tools[0].type"),
         (json!({ "functions": [{ "name": "now" }] }), "functions"),
-        (json!({ "tool_choice": "required" }), "tool_choice"),
-        (json!({ "tool_choice": { "type": "function", "function": { "name": "now" } } }), "tool_choice"),
     ] {
         assert_eq!(refusal(&ask(fields).await), format!("400 unsupported_parameter \"{param}\""));
     }
@@ -213,6 +208,13 @@ async fn values_out_of_range_are_refused_by_name() {
         (json!({ "max_completion_tokens": -5 }), "max_completion_tokens"),
         (json!({ "max_completion_tokens": 0 }), "max_completion_tokens"),
         (json!({ "n": 0 }), "n"),
+        (json!({ "n": 9 }), "n"),
+        (json!({ "logprobs": true, "top_logprobs": 21 }), "top_logprobs"),
+        (json!({ "top_logprobs": 3 }), "top_logprobs"),
+        (json!({ "tool_choice": "required" }), "tool_choice"),
+        (json!({ "tool_choice": { "type": "function", "function": { "name": "now" } } }), "tool_choice"),
+        (json!({ "tools": [{ "type": "function", "function": { "name": "what time?" } }] }), "tools[0].function.name"),
+        (json!({ "response_format": { "type": "json_schema" } }), "response_format.json_schema.schema"),
         (json!({ "stop": ["a", "b", "c", "d", "e", "f", "g", "h", "i"] }), "stop"),
         (json!({ "stop": "" }), "stop"),
     ] {
@@ -247,7 +249,7 @@ async fn messages_that_cannot_be_sent_are_refused_by_name() {
         (json!([]), "messages"),
         (Value::Array(vec![user.clone(); 513]), "messages"),
         (json!([user, { "role": "narrator", "content": "hello" }]), "messages[1].role"),
-        (json!([user, { "role": "tool", "content": "12:00", "tool_call_id": "1" }]), "messages[1].role"),
+        (json!([user, { "role": "tool", "content": "12:00" }]), "messages[1].tool_call_id"),
         (json!([{ "role": "user" }]), "messages[0].content"),
         (json!([{ "role": "assistant", "content": null }]), "messages[0].content"),
         (json!([{ "role": "user", "content": " " }]), "messages[0].content"),
@@ -271,7 +273,7 @@ async fn text_parts_are_one_text_and_a_developer_is_the_system() {
     let parts = json!([{ "type": "text", "text": "Say " }, { "type": "text", "text": "hello" }]);
     let messages = json!([{ "role": "developer", "content": "Be brief" }, { "role": "user", "content": parts }]);
     server.post(PATH, asking(json!({ "messages": messages }))).await;
-    let sent = server.engine.last_request().unwrap().messages;
+    let sent = server.engine.last_request().unwrap().prompt.messages().to_vec();
     assert_eq!((sent[0].role, sent[0].content.as_str()), (Role::System, "Be brief"));
     assert_eq!((sent[1].role, sent[1].content.as_str()), (Role::User, "Say hello"));
 }
@@ -341,7 +343,6 @@ async fn an_engine_that_is_down_is_a_503_with_retry_after() {
 async fn an_engine_that_fails_before_its_first_word_is_an_error_with_a_status() {
     for (failure, expected) in [
         ((|| EngineError::Timeout) as fn() -> EngineError, "504 engine_timeout null"),
-        (|| EngineError::Busy(64), "503 engine_unavailable null"),
         (|| EngineError::Internal(std::io::Error::other("secret").into()), "500 engine_failed null"),
     ] {
         let server = TestServer::new(Scripted::new(vec![Step::Fail(failure)])).await;
@@ -384,7 +385,8 @@ async fn each_word_is_sent_when_it_comes() {
     assert!(events.next().await.unwrap().contains("one"));
     next.notify_one();
     assert!(events.next().await.unwrap().contains("two"));
-    assert!(events.next().await.unwrap().ends_with("data: [DONE]\n\n"));
+    assert!(events.next().await.unwrap().contains(r#""finish_reason":"stop""#));
+    assert_eq!(events.next().await.unwrap(), "data: [DONE]\n\n");
     assert_eq!(events.next().await, None);
 }
 

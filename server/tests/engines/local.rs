@@ -7,9 +7,13 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
 use flotilla::{
     chat::Parameters,
-    engine::{Capability, ChatRequest, Delta, Engine, EngineCommand, EngineError, EngineKind, FinishReason, Local},
+    engine::{
+        Capability, ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError, EngineKind,
+        FinishReason, Local, Output, Schema,
+    },
 };
 use futures::StreamExt;
 use tempfile::TempDir;
@@ -106,9 +110,10 @@ async fn a_loaded_model_is_described_by_its_file() {
 
     let [starter, another] = &models[..] else { panic!("two models are installed") };
     assert_eq!((starter.id.as_str(), starter.engine, starter.loaded), (STARTER, EngineKind::Local, true));
-    assert_eq!(starter.quantization.as_deref(), Some("Q4_1"));
-    assert_eq!(starter.context_length, Some(1024));
+    assert_eq!((starter.quantization.as_deref(), starter.family.as_deref()), (Some("Q4_1"), Some("llama")));
+    assert_eq!((starter.context_length, starter.modified_at.is_some()), (Some(1024), true));
     assert!(starter.size_bytes.unwrap() > 90_000_000 && starter.parameters.unwrap() > 130_000_000);
+    assert!(starter.unloads_at.unwrap() > Utc::now() && another.unloads_at.is_none());
     assert!(starter.description.as_deref().unwrap().contains("weak"));
     assert_eq!((another.id.as_str(), another.loaded), ("another:1b", false));
 }
@@ -118,7 +123,7 @@ async fn a_prompt_measures_what_it_later_costs() {
     let machine = Machine::with_starter_as(&[STARTER]);
     let engine = machine.engine(&[]);
 
-    let size = engine.measure(STARTER, &greeting(STARTER).messages).await.unwrap().unwrap();
+    let size = engine.measure(STARTER, greeting(STARTER).prompt.messages()).await.unwrap().unwrap();
     let completion = greet(&engine, STARTER).await.1.unwrap();
 
     assert_eq!(size.prompt_tokens, completion.usage.prompt_tokens);
@@ -141,10 +146,9 @@ async fn two_chats_are_answered_at_once() {
 #[tokio::test]
 async fn dropping_an_answer_gives_its_place_to_the_next() {
     let machine = Machine::with_starter_as(&[STARTER]);
-    let engine = machine.engine(&["--slots", "1", "--max-queue", "0"]);
+    let engine = machine.engine(&["--slots", "1"]);
     let mut story = engine.chat(long_story()).await.unwrap();
     assert!(story.next().await.unwrap().is_ok());
-    assert!(matches!(greet(&engine, STARTER).await.1, Err(EngineError::Busy(0))));
 
     drop(story);
 
@@ -360,4 +364,32 @@ async fn a_shut_down_engine_leaves_no_process_behind() {
 
     assert!(!Path::new("/proc").join(&machine.processes()[0]).exists());
     assert!(matches!(greet(&engine, STARTER).await.1, Err(EngineError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_text_is_continued_without_a_template_and_texts_have_vectors() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let parameters = Parameters { temperature: Some(0.0), max_tokens: Some(4), ..Parameters::default() };
+    let request = ChatRequest::new(STARTER, "na na na na na na na na".to_owned(), parameters);
+
+    let (text, _) = read(engine.chat(request).await.unwrap()).await;
+    let texts = vec![EmbedText::Text("one".to_owned()), EmbedText::Text("two".to_owned())];
+    let request = EmbedRequest { model: STARTER.to_owned(), texts, truncate: false };
+    let embeddings = engine.embed(request).await.unwrap();
+
+    assert_eq!(text, " na na na na");
+    assert_eq!(embeddings.vectors.iter().map(Vec::len).collect::<Vec<_>>(), [576, 576]);
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_enforced_is_told_apart_from_other_bad_requests() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+    let schema = Schema { schema: serde_json::json!({ "type": "no such type" }), strict: false };
+    let output = Output { schema: Some(schema), ..Output::default() };
+
+    let mut answer = engine.chat(ChatRequest { output, ..greeting(STARTER) }).await.unwrap();
+
+    assert!(matches!(answer.next().await, Some(Err(EngineError::UnusableSchema(_)))));
 }

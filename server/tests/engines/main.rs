@@ -10,3 +10,4 @@ mod openai;
 mod pool;
 mod scripted;
 mod support;
+mod upstream_forms;

@@ -52,6 +52,7 @@ async fn only_what_the_caller_set_is_sent_and_the_key() {
     let request = player.last_request();
     assert_eq!(request.path, "/v1/chat/completions");
     assert_eq!(request.headers["authorization"], "Bearer sk-test");
+    assert!(!request.headers.contains_key("traceparent"), "nobody traces here");
     assert_eq!(
         request.body,
         json!({

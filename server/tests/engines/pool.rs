@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use flotilla::engine::{
-    BreakerState, ChatRequest, ChosenBy, Delta, Engine, EngineError, PoolStatus, PromptMessage, ReplicaStatus, Role,
-    connect,
+    BreakerState, ChatRequest, ChosenBy, Delta, EmbedRequest, EmbedText, Engine, EngineError, PoolStatus,
+    PromptMessage, ReplicaStatus, Role, connect,
 };
 use futures::{StreamExt, future::join_all};
 
@@ -43,7 +43,7 @@ async fn ask(pool: &dyn Engine, request: ChatRequest) -> Result<String, EngineEr
 }
 
 fn status(pool: &dyn Engine) -> PoolStatus {
-    pool.pool().unwrap()
+    pool.pool().unwrap().status()
 }
 
 fn status_of(pool: &dyn Engine, server: &ModelServer) -> ReplicaStatus {
@@ -74,7 +74,7 @@ async fn a_conversation_stays_with_the_server_that_has_read_it() {
 
     for turn in 0..6 {
         ask(&*pool, request(conversation.clone())).await.unwrap();
-        conversation.push(PromptMessage { role: Role::Assistant, content: WORDS.concat() });
+        conversation.push(PromptMessage::new(Role::Assistant, WORDS.concat()));
         conversation.push(user(&format!("And then, {turn}?")));
     }
 
@@ -128,6 +128,24 @@ async fn what_a_server_refuses_before_its_answer_is_asked_of_another_one() {
         assert!(status.retries > 0);
         assert_eq!(status.retries, status.replicas.iter().map(|replica| replica.failures).sum::<u64>());
     }
+}
+
+#[tokio::test]
+async fn vectors_are_asked_of_another_server_too_and_leave_nothing_to_do() {
+    let servers = [ModelServer::start(Manner::Well).await, ModelServer::start(Manner::Refusing(500)).await];
+    let pool = pool(&servers);
+
+    for number in 0..20 {
+        let texts = vec![EmbedText::Text(number.to_string())];
+        let embeddings = pool.embed(EmbedRequest { model: "model".to_owned(), texts, truncate: false }).await.unwrap();
+        assert_eq!(embeddings.vectors, [[1.0, 0.0]]);
+        pass(Duration::from_secs(1)).await;
+    }
+
+    assert_eq!(servers[0].asked().len(), 20);
+    let status = status(&*pool);
+    assert!(status.retries > 0);
+    assert!(status.replicas.iter().all(|replica| replica.outstanding_tokens == 0));
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn a_prompt_is_measured_and_remembered() {
     greet(&engine, "scripted").await.1.unwrap();
 
     assert_eq!(size, Some(PromptSize { prompt_tokens: 2, context_length: 2 }));
-    assert_eq!(engine.last_request().unwrap().messages, [user("Say hello.")]);
+    assert_eq!(engine.last_request().unwrap().prompt.messages(), [user("Say hello.")]);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub fn config(flags: &[&str]) -> Config {
 }
 
 pub fn user(content: &str) -> PromptMessage {
-    PromptMessage { role: Role::User, content: content.to_owned() }
+    PromptMessage::new(Role::User, content)
 }
 
 /// The same short answer every time.
@@ -45,6 +45,7 @@ pub async fn read(mut answer: ChatStream) -> (String, Result<Completion, EngineE
     while let Some(item) = answer.next().await {
         match item {
             Ok(Delta::Text(piece)) => text.push_str(&piece.text),
+            Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
             Ok(Delta::Done(completion)) => return (text, Ok(completion)),
             Err(error) => return (text, Err(error)),
         }

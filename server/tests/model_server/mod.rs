@@ -67,6 +67,7 @@ impl ModelServer {
         let router = Router::new()
             .route("/v1/models", get(list))
             .route("/v1/chat/completions", post(answer))
+            .route("/v1/embeddings", post(embed))
             .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, shared, serving }
@@ -90,7 +91,7 @@ impl ModelServer {
         self.shared.is_open.send_replace(true);
     }
 
-    /// The bodies of all chats that were asked for.
+    /// The bodies of all chats and vectors that were asked for.
     pub fn asked(&self) -> Vec<Value> {
         self.shared.asked.lock().unwrap().clone()
     }
@@ -112,15 +113,24 @@ async fn list(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(json!({ "object": "list", "data": models }))
 }
 
+async fn embed(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
+    shared.asked.lock().unwrap().push(request);
+    match *shared.manner.lock().unwrap() {
+        Manner::Refusing(status) => refusal(status),
+        _ => Json(json!({ "data": [{ "index": 0, "embedding": [1.0, 0.0] }] })).into_response(),
+    }
+}
+
+fn refusal(status: u16) -> Response {
+    (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": { "message": "refused" } }))).into_response()
+}
+
 async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
     shared.asked.lock().unwrap().push(request.clone());
     let manner = *shared.manner.lock().unwrap();
     let mut lives_for = usize::MAX;
     match manner {
-        Manner::Refusing(status) => {
-            let status = StatusCode::from_u16(status).unwrap();
-            return (status, Json(json!({ "error": { "message": "refused" } }))).into_response();
-        }
+        Manner::Refusing(status) => return refusal(status),
         Manner::Dying(words) => {
             lives_for = words;
             *shared.manner.lock().unwrap() = Manner::Well;

@@ -1,13 +1,18 @@
-//! The real program as a process: killed, drained, starved of disk, talked to badly, and read in its log.
+//! The real program as a process: killed, drained, starved of disk, talked to badly, and read in its log and traces.
 
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+mod autoscaling;
+mod canary;
+mod cluster;
+mod collector;
 #[path = "../database/mod.rs"]
 mod database;
 mod disk_full;
 mod engine_death;
 mod kill;
+mod leaving;
 mod listener;
 mod log;
 #[path = "../model_server/mod.rs"]
@@ -20,3 +25,4 @@ mod replicas;
 mod shutdown;
 mod support;
 mod takeover;
+mod traces;

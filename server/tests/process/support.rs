@@ -10,7 +10,6 @@ use std::{
 };
 
 use flotilla::{Config, config::Secret};
-use futures::StreamExt;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{process::Child, time::timeout};
@@ -45,10 +44,30 @@ impl Server {
 
     /// Serve the starter model. One thread, because the tests run side by side.
     pub fn with_starter_model(folder: &Path) -> Self {
+        Self::with_starter_model_and(&[], folder)
+    }
+
+    /// The same with these settings.
+    pub fn with_starter_model_and(settings: &[(&str, &str)], folder: &Path) -> Self {
         let models = Config::from_environment().unwrap().models_dir().unwrap();
         assert!(models.join("smollm2/135m.gguf").exists(), "the starter model is missing: run `make model`");
         let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.envs(settings.iter().copied());
         command.arg("serve").args(["--threads", "1", "--context-length", "1024", "--models-dir"]).arg(models);
+        Self::launch(command, folder)
+    }
+
+    /// The same with these settings.
+    pub fn start_with(settings: &[(&str, &str)], folder: &Path, script: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.envs(settings.iter().copied());
+        Self::start_by(command, folder, script, 0)
+    }
+
+    /// In front of the OpenAI-compatible server at `upstream`.
+    pub fn in_front_of(upstream: &str, settings: &[(&str, &str)], folder: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+        command.envs(settings.iter().copied()).arg("serve").args(["--openai-base-url", &format!("{upstream}/v1")]);
         Self::launch(command, folder)
     }
 
@@ -64,7 +83,11 @@ impl Server {
         let log = folder.with_extension("log");
         command.args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1", "--data-dir"]).arg(folder);
         let (output, stdout) = io::pipe().unwrap();
-        command.env_remove("RUST_LOG").stdout(stdout).stderr(File::create(&log).unwrap());
+        // What a test does not set, nobody sets.
+        if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env_remove("RUST_LOG");
+        }
+        command.stdout(stdout).stderr(File::create(&log).unwrap());
         // The command holds the pipe's other end, so it has to go before the first line is waited for.
         let process = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
         let mut line = String::new();
@@ -99,14 +122,9 @@ impl Server {
 
     /// Read a run's events until they contain `text`, or to their end; returns what was read.
     pub async fn read_until(&self, run: &Value, text: &str) -> String {
-        let url = format!("{}/api/runs/{}/events", self.url, run.as_str().unwrap());
-        let mut pieces = self.client.get(url).send().await.unwrap().bytes_stream();
-        let mut read = String::new();
-        while !read.contains(text) {
-            let Some(Ok(piece)) = pieces.next().await else { break };
-            read.push_str(&String::from_utf8_lossy(&piece));
-        }
-        read
+        let mut follower = self.follow(run, 0).await;
+        follower.until(text).await;
+        follower.read
     }
 
     /// A path as this server sees it, when it has a mount namespace of its own.
@@ -124,6 +142,13 @@ impl Server {
         while !self.log().contains(words) {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// What it has logged in all, once it has ended by itself.
+    pub async fn log_at_the_end(self) -> String {
+        let log = self.log.clone();
+        assert!(self.ended().await.success());
+        fs::read_to_string(log).unwrap()
     }
 
     pub async fn kill(mut self) {

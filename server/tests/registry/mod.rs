@@ -258,7 +258,7 @@ pub fn gguf(size: usize) -> Vec<u8> {
     file.extend(2048_u32.to_le_bytes());
     string(&mut file, "tokenizer.chat_template");
     file.extend(8_u32.to_le_bytes());
-    string(&mut file, "{% if tools %}{{ tools }}{% endif %}{{ messages }}");
+    string(&mut file, "{% if tools %}<tool_call>{{ tools }}{% endif %}{{ messages }}");
     string(&mut file, "output.weight");
     file.extend(1_u32.to_le_bytes());
     file.extend(weights.to_le_bytes());

@@ -110,6 +110,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/embed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make vectors of texts. Each has length 1, so the product of two is how alike their texts are. */
+        post: operations["embed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The older form of `/api/embed`, for one text. */
+        post: operations["embed_one"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer one prompt, or continue it with `"raw": true`: as lines of JSON, or in one object with `"stream": false`. Without a
+         *     prompt the model is loaded. Nothing is shortened: a prompt that does not fit is refused.
+         */
+        post: operations["generate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -246,6 +300,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of it is in memory. */
+        get: operations["ps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pull": {
         parameters: {
             query?: never;
@@ -311,6 +382,57 @@ export interface paths {
         put?: never;
         /** Stop a run, whichever server writes it; what it has said so far is kept. Stopping an ended run does nothing. */
         post: operations["stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What is known of one model. */
+        post: operations["show_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is installed. */
+        get: operations["tags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The version of Ollama whose API this is. */
+        get: operations["version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -385,6 +507,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a text as it is, without the model's chat template. */
+        post: operations["completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make vectors of texts. Each has length 1, so the product of two is how alike their texts are. */
+        post: operations["embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -419,16 +575,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a conversation that the request brings along. Nothing is kept, and nothing is shortened. */
+        post: operations["responses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AnswerFunctionCall: {
+            /** @description A JSON object as text. */
+            arguments: string;
+            name: string;
+        };
         AnswerMessage: {
-            content: string;
+            /** @description Null when the model calls tools and says nothing. */
+            content?: string | null;
             /** @description Always null. */
             refusal?: string | null;
             /** @description Always `assistant`. */
             role: string;
+            tool_calls?: components["schemas"]["AnswerToolCall"][];
+        };
+        AnswerToolCall: {
+            function: components["schemas"]["AnswerFunctionCall"];
+            id: string;
+            /** @description Always `function`. */
+            type: string;
+        };
+        CalledFunction: {
+            /** @description A JSON object as text. */
+            arguments: string;
+            name: string;
+        };
+        /** @description A call that the assistant made earlier. */
+        CalledTool: {
+            function: components["schemas"]["CalledFunction"];
+            id: string;
         };
         /**
          * @description What a model was made for, under Ollama's names.
@@ -452,10 +648,8 @@ export interface components {
         };
         ChatCompletionChoice: {
             finish_reason: components["schemas"]["ChatFinishReason"];
-            /** Format: int32 */
             index: number;
-            /** @description Always null. */
-            logprobs?: Record<string, never> | null;
+            logprobs?: components["schemas"]["ChatLogprobs"] | null;
             message: components["schemas"]["AnswerMessage"];
         };
         /** @description One event of a streamed chat completion. Borrowed and without a tree of values, because there is one for each token. */
@@ -477,16 +671,20 @@ export interface components {
         ChatCompletionMessage: {
             content?: components["schemas"]["Content"] | null;
             role: components["schemas"]["ChatCompletionRole"];
+            /** @description Only in a tool's message, and required there: the id of the call that it answers. */
+            tool_call_id?: string | null;
+            /** @description Only in an assistant's message. */
+            tool_calls?: components["schemas"]["CalledTool"][] | null;
         };
         /** @description The body of `POST /v1/chat/completions`. Fields that are not named here are ignored. */
         ChatCompletionRequest: {
             /** Format: float */
             frequency_penalty?: number | null;
-            /** @description Not supported: only empty. */
+            /** @description Not supported, the older name of `tools`: only empty. */
             functions?: Record<string, never>[] | null;
             /** @description Not supported: only empty. */
             logit_bias?: Record<string, never> | null;
-            /** @description Not supported: only false. */
+            /** @description Tell how likely each token was. */
             logprobs?: boolean | null;
             /**
              * Format: int32
@@ -504,9 +702,11 @@ export interface components {
             model?: string | null;
             /**
              * Format: int64
-             * @description Only 1 is supported.
+             * @description How many answers to write, 1 to 8. With a seed each has the next one, so that they differ.
              */
             n?: number | null;
+            /** @description False: call one function at most. */
+            parallel_tool_calls?: boolean | null;
             /** Format: float */
             presence_penalty?: number | null;
             /** Format: float */
@@ -525,29 +725,38 @@ export interface components {
              * @description 0 to 2; 0 gives the same answer every time.
              */
             temperature?: number | null;
-            /** @description Not supported yet: only `auto` and `none`. */
-            tool_choice?: string | null;
-            /** @description Not supported yet: only empty. */
-            tools?: Record<string, never>[] | null;
+            tool_choice?: components["schemas"]["ToolChoiceOption"] | null;
+            /** @description Functions that the model may call. */
+            tools?: components["schemas"]["ToolDefinition"][] | null;
             /** Format: int32 */
             top_k?: number | null;
             /**
              * Format: int64
-             * @description Not supported: only 0.
+             * @description How many of the likeliest tokens to tell in the place of each, 0 to 20.
              */
             top_logprobs?: number | null;
             /** Format: float */
             top_p?: number | null;
         };
         /** @enum {string} */
-        ChatCompletionRole: "system" | "developer" | "user" | "assistant";
+        ChatCompletionRole: "system" | "developer" | "user" | "assistant" | "tool";
         /** @enum {string} */
-        ChatFinishReason: "stop" | "length";
+        ChatFinishReason: "stop" | "length" | "tool_calls";
+        /** @description How likely the tokens of an answer were. */
+        ChatLogprobs: {
+            content: components["schemas"]["TokenLogprob"][];
+            /** @description Always null. */
+            refusal?: Record<string, never> | null;
+        };
         ChatMessage: {
-            content: string;
+            /** @description An assistant's message that calls tools needs none. */
+            content?: string | null;
             /** @description Not supported yet: only empty. */
             images?: string[] | null;
+            /** @description `system`, `user`, `assistant` or `tool`. */
             role: string;
+            /** @description Only in an assistant's message. */
+            tool_calls?: components["schemas"]["MessageToolCall"][] | null;
         };
         /** @description Sampling under Ollama's names. */
         ChatOptions: {
@@ -582,9 +791,9 @@ export interface components {
         };
         /** @description The body of `POST /api/chat`. Fields that are not named here are ignored. */
         ChatRequest: {
-            /** @description Not supported yet: only empty. */
-            format?: string | null;
-            /** @description Not supported: only false. */
+            /** @description `json`, or a JSON schema that the answer is held to. */
+            format?: unknown;
+            /** @description Tell how likely each token was. */
             logprobs?: boolean | null;
             messages: components["schemas"]["ChatMessage"][];
             /** @description Without one, the server's default model answers. */
@@ -594,16 +803,20 @@ export interface components {
             stream?: boolean | null;
             /** @description Not supported yet: only false. */
             think?: boolean | null;
-            /** @description Not supported yet: only empty. */
-            tools?: Record<string, never>[] | null;
+            /** @description Functions that the model may call. */
+            tools?: components["schemas"]["ToolDefinition"][] | null;
+            /**
+             * Format: int64
+             * @description How many of the likeliest tokens to tell in the place of each, 0 to 20.
+             */
+            top_logprobs?: number | null;
             /** @description False: fail when the conversation does not fit, instead of leaving out its oldest messages. */
             truncate?: boolean | null;
         };
-        /** @description An answer, or one piece of it when it is streamed. Only the last piece has the fields after `done`. */
-        ChatResponse: ({
-            /** @description Which part of the conversation reached the model; Ollama itself does not tell. */
-            context: components["schemas"]["ContextReport"];
-            /** @description `stop` or `length`. */
+        /** @description An answer of `/api/chat`, or one piece of it when it is streamed. Only the last piece has the fields after `done`. */
+        ChatResponse: (({
+            context?: components["schemas"]["ContextReport"] | null;
+            /** @description `stop`, `length`, or `load` when there was nothing to answer. */
             done_reason: string;
             /** Format: int32 */
             eval_count: number;
@@ -624,21 +837,109 @@ export interface components {
              */
             total_duration: number;
         } | null) & {
+            done: boolean;
+            /** @description Of the tokens of this piece, where they were asked for. */
+            logprobs?: components["schemas"]["TokenLogprob"][];
+        }) & {
             /** Format: date-time */
             created_at: string;
-            done: boolean;
             message: components["schemas"]["ResponseMessage"];
             model: string;
+        };
+        ChosenFunction: {
+            name: string;
         };
         ChunkChoice: {
             delta: components["schemas"]["ChunkDelta"];
             finish_reason?: components["schemas"]["ChatFinishReason"] | null;
-            /** Format: int32 */
             index: number;
+            logprobs?: components["schemas"]["ChatLogprobs"] | null;
         };
         ChunkDelta: {
             content?: string | null;
             role?: string | null;
+            tool_calls?: components["schemas"]["ChunkToolCall"][] | null;
+        };
+        ChunkFunctionCall: {
+            arguments: string;
+            name?: string | null;
+        };
+        /** @description A piece of a call: the first has its id and name, the others have arguments. */
+        ChunkToolCall: {
+            function: components["schemas"]["ChunkFunctionCall"];
+            id?: string | null;
+            /** @description Which call of the answer it is, from 0. */
+            index: number;
+            type?: string | null;
+        };
+        /** @description The same in the older form of text completions: a column for each fact. */
+        CompletionLogprobs: {
+            /** @description Where each token begins in the text, in characters. */
+            text_offset: number[];
+            token_logprobs: number[];
+            tokens: string[];
+            /** @description The likeliest tokens in each place, where they were asked for. */
+            top_logprobs?: {
+                [key: string]: number;
+            }[] | null;
+        };
+        /** @description The body of `POST /v1/completions`. Fields that are not named here are ignored. */
+        CompletionRequest: {
+            /**
+             * Format: int64
+             * @description Not supported: only 1, or the same as `n`.
+             */
+            best_of?: number | null;
+            /** @description Not supported: only false. */
+            echo?: boolean | null;
+            /** Format: float */
+            frequency_penalty?: number | null;
+            /** @description Not supported: only empty. */
+            logit_bias?: Record<string, never> | null;
+            /**
+             * Format: int64
+             * @description Tell how likely each token was, and how likely so many of the likeliest in its place; 0 to 20.
+             */
+            logprobs?: number | null;
+            /**
+             * Format: int32
+             * @description 16 when left out, as OpenAI has it.
+             */
+            max_tokens?: number | null;
+            /** Format: float */
+            min_p?: number | null;
+            /** @description Without one, the server's default model answers. */
+            model?: string | null;
+            /**
+             * Format: int64
+             * @description How many continuations of each text to write, 1 to 8. With a seed each has the next one, so that they differ.
+             */
+            n?: number | null;
+            /** Format: float */
+            presence_penalty?: number | null;
+            /** @description A text, or up to 16 of them. Tokens are not supported. */
+            prompt: components["schemas"]["OneOrMany"];
+            /** Format: float */
+            repeat_penalty?: number | null;
+            /**
+             * Format: int64
+             * @description -1 draws a new one.
+             */
+            seed?: number | null;
+            stop?: components["schemas"]["OneOrMany"] | null;
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["StreamOptions"] | null;
+            /** @description Not supported: only empty. */
+            suffix?: string | null;
+            /**
+             * Format: float
+             * @description 0 to 2; 0 gives the same answer every time.
+             */
+            temperature?: number | null;
+            /** Format: int32 */
+            top_k?: number | null;
+            /** Format: float */
+            top_p?: number | null;
         };
         CompletionUsage: {
             /** Format: int32 */
@@ -765,6 +1066,72 @@ export interface components {
             /** Format: double */
             tokens_per_second?: number | null;
         };
+        /** @description The body of `POST /api/embed`. Fields that are not named here are ignored. */
+        EmbedRequest: {
+            /**
+             * Format: int32
+             * @description Cut the vectors to so many numbers; for models that were trained for it.
+             */
+            dimensions?: number | null;
+            input: components["schemas"]["OneOrMany"];
+            /** @description Without one, the server's default model is used. */
+            model?: string | null;
+            /** @description False: fail when a text does not fit the context, instead of cutting it off. */
+            truncate?: boolean | null;
+        };
+        /** @description The body of an answer of `/api/embed`. Durations are nanoseconds. */
+        EmbedResponse: {
+            embeddings: number[][];
+            /**
+             * Format: int64
+             * @description Always 0.
+             */
+            load_duration: number;
+            model: string;
+            /** Format: int32 */
+            prompt_eval_count: number;
+            /**
+             * Format: int64
+             * @description From the request to here.
+             */
+            total_duration: number;
+        };
+        /** @description A text or its tokens, or several of them. */
+        EmbeddingInput: string | number[] | string[] | number[][];
+        EmbeddingList: {
+            data: components["schemas"]["EmbeddingObject"][];
+            model: string;
+            /** @description Always `list`. */
+            object: string;
+            usage: components["schemas"]["EmbeddingUsage"];
+        };
+        EmbeddingObject: {
+            embedding: components["schemas"]["EmbeddingVector"];
+            index: number;
+            /** @description Always `embedding`. */
+            object: string;
+        };
+        /** @description The body of `POST /v1/embeddings`. Fields that are not named here are ignored. */
+        EmbeddingRequest: {
+            /**
+             * Format: int32
+             * @description Cut the vectors to so many numbers; for models that were trained for it.
+             */
+            dimensions?: number | null;
+            encoding_format?: components["schemas"]["EncodingFormat"] | null;
+            input: components["schemas"]["EmbeddingInput"];
+            /** @description Without one, the server's default model is used. */
+            model?: string | null;
+        };
+        EmbeddingUsage: {
+            /** Format: int32 */
+            prompt_tokens: number;
+            /** Format: int32 */
+            total_tokens: number;
+        };
+        EmbeddingVector: number[] | string;
+        /** @enum {string} */
+        EncodingFormat: "float" | "base64";
         /** @enum {string} */
         EngineKind: "local" | "ollama" | "openai" | "scripted";
         /** @description What an error of our own paths looks like. */
@@ -781,8 +1148,131 @@ export interface components {
             /** @description Names this request in the server's log. */
             request_id?: string | null;
         };
+        FunctionDefinition: {
+            description?: string | null;
+            /** @description 1 to 64 letters, digits, `_`, `-` or `.`. */
+            name: string;
+            /** @description A JSON schema of the arguments, which are an object; without one there are none. */
+            parameters?: Record<string, never> | null;
+            /** @description Refuse keywords of the schema that cannot be enforced. */
+            strict?: boolean | null;
+        };
+        /** @description The body of `POST /api/generate`. Fields that are not named here are ignored. */
+        GenerateRequest: {
+            /** @description Not supported: only empty. */
+            context?: number[] | null;
+            /** @description `json`, or a JSON schema that the answer is held to. */
+            format?: unknown;
+            /** @description Not supported yet: only empty. */
+            images?: string[] | null;
+            /** @description Tell how likely each token was. */
+            logprobs?: boolean | null;
+            /** @description Without one, the server's default model answers. */
+            model?: string | null;
+            options?: components["schemas"]["ChatOptions"] | null;
+            /** @description Without one, the model is loaded and nothing is written. */
+            prompt?: string | null;
+            /** @description Continue the prompt as it is, without the model's chat template. */
+            raw?: boolean | null;
+            /** @description As in Ollama, an answer is streamed unless this is false. */
+            stream?: boolean | null;
+            /** @description Not supported: only empty. */
+            suffix?: string | null;
+            /** @description A system message before the prompt. */
+            system?: string | null;
+            /** @description Not supported: only empty. */
+            template?: string | null;
+            /** @description Not supported yet: only false. */
+            think?: boolean | null;
+            /**
+             * Format: int64
+             * @description How many of the likeliest tokens to tell in the place of each, 0 to 20.
+             */
+            top_logprobs?: number | null;
+        };
+        /** @description The same of `/api/generate`. */
+        GenerateResponse: (({
+            context?: components["schemas"]["ContextReport"] | null;
+            /** @description `stop`, `length`, or `load` when there was nothing to answer. */
+            done_reason: string;
+            /** Format: int32 */
+            eval_count: number;
+            /** Format: int64 */
+            eval_duration: number;
+            /**
+             * Format: int64
+             * @description From the request's arrival at the engine to its first turn.
+             */
+            load_duration: number;
+            /** Format: int32 */
+            prompt_eval_count: number;
+            /** Format: int64 */
+            prompt_eval_duration: number;
+            /**
+             * Format: int64
+             * @description From the request to here.
+             */
+            total_duration: number;
+        } | null) & {
+            done: boolean;
+            /** @description Of the tokens of this piece, where they were asked for. */
+            logprobs?: components["schemas"]["TokenLogprob"][];
+        }) & {
+            /** Format: date-time */
+            created_at: string;
+            model: string;
+            response: string;
+        };
         Health: {
             status: string;
+        };
+        IncompleteDetails: {
+            /** @description Always `max_output_tokens`. */
+            reason: string;
+        };
+        InputContent: string | components["schemas"]["InputPart"][];
+        /** @description A message, a call of a function (`function_call`) or what it has returned (`function_call_output`). */
+        InputItem: {
+            /** @description A JSON object as text. */
+            arguments?: string | null;
+            /** @description Names a call, in the call and in what it has returned. */
+            call_id?: string | null;
+            content?: components["schemas"]["InputContent"] | null;
+            /** @description The function that is called. */
+            name?: string | null;
+            output?: components["schemas"]["InputContent"] | null;
+            role?: components["schemas"]["InputRole"] | null;
+            /** @description `message` when left out. */
+            type?: string | null;
+        };
+        InputPart: {
+            text?: string | null;
+            /** @description `input_text` or `output_text`. */
+            type: string;
+        };
+        /** @enum {string} */
+        InputRole: "system" | "developer" | "user" | "assistant";
+        InputTokensDetails: {
+            /**
+             * Format: int32
+             * @description The part of the input that did not have to be computed again.
+             */
+            cached_tokens: number;
+        };
+        InstalledModel: {
+            details: components["schemas"]["ModelDetails"];
+            /** @description Always empty: files are not hashed here. */
+            digest: string;
+            /** @description The same as `name`. */
+            model: string;
+            /** Format: date-time */
+            modified_at?: string | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description In bytes; 0 where it is not known.
+             */
+            size: number;
         };
         /** @description The download of a model. */
         Job: {
@@ -811,6 +1301,44 @@ export interface components {
         };
         /** @enum {string} */
         JobStatus: "running" | "complete" | "failed" | "cancelled";
+        JsonSchema: {
+            schema?: Record<string, never> | null;
+            /** @description Refuse keywords of the schema that cannot be enforced. */
+            strict?: boolean | null;
+        };
+        LoadedModel: {
+            details: components["schemas"]["ModelDetails"];
+            /** @description Always empty: files are not hashed here. */
+            digest: string;
+            /** @description The same as `name`. */
+            model: string;
+            /** Format: date-time */
+            modified_at?: string | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description In bytes; 0 where it is not known.
+             */
+            size: number;
+        } & {
+            /** Format: int32 */
+            context_length: number;
+            /**
+             * Format: date-time
+             * @description When it leaves the memory if nobody asks for it. A hundred years from now where that is never or not known: clients
+             *     want a time.
+             */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description Always 0: models are in the computer's own memory.
+             */
+            size_vram: number;
+        };
+        /** @description The body of `GET /api/ps`. */
+        LoadedModels: {
+            models: components["schemas"]["LoadedModel"][];
+        };
         /** @description A message that a search found. */
         Match: {
             /** Format: uuid */
@@ -851,8 +1379,16 @@ export interface components {
             code: string;
             message: string;
         };
+        MessageFunctionCall: {
+            arguments?: Record<string, never>;
+            name: string;
+        };
         /** @enum {string} */
         MessageRole: "user" | "assistant";
+        /** @description A call that the assistant made earlier. The messages of tools after it answer its calls in their order. */
+        MessageToolCall: {
+            function: components["schemas"]["MessageFunctionCall"];
+        };
         /** @description What is known of a model without asking it anything. */
         Model: {
             /** @description What it was made for, as far as its file tells; empty where that is not known. */
@@ -865,10 +1401,17 @@ export interface components {
             /** @description One sentence on what the model is good for. */
             description?: string | null;
             engine: components["schemas"]["EngineKind"];
+            /** @description The architecture, for example `llama`. */
+            family?: string | null;
             /** @description The name that requests use, for example `smollm2:135m`. */
             id: string;
             /** @description Whether it is in memory now. */
             loaded: boolean;
+            /**
+             * Format: date-time
+             * @description When its file was last written.
+             */
+            modified_at?: string | null;
             /**
              * Format: int64
              * @description Number of weights.
@@ -878,6 +1421,24 @@ export interface components {
             quantization?: string | null;
             /** Format: int64 */
             size_bytes?: number | null;
+            /**
+             * Format: date-time
+             * @description When it leaves the memory if nobody asks for it; left out where that is never or not known.
+             */
+            unloads_at?: string | null;
+        };
+        /** @description What is known is filled in. */
+        ModelDetails: {
+            families: string[];
+            family: string;
+            /** @description Always `gguf`. */
+            format: string;
+            /** @description For example `134.52M`. */
+            parameter_size: string;
+            /** @description Always empty. */
+            parent_model: string;
+            /** @description For example `Q4_1`. */
+            quantization_level: string;
         };
         /** @description The body of `GET /v1/models`. */
         ModelList: {
@@ -896,7 +1457,7 @@ export interface components {
             object: string;
             owned_by: string;
         };
-        /** @description A body that names a model. */
+        /** @description A body that names a model and asks for nothing else: of `/api/show` and `/api/delete`. */
         ModelRequest: {
             model?: string | null;
             /** @description What `model` was called once. */
@@ -953,11 +1514,21 @@ export interface components {
              */
             parent_id: string;
         };
+        /** @description The body of `POST /api/embeddings`, the older form of `/api/embed`. */
+        OldEmbedRequest: {
+            /** @description Without one, the server's default model is used. */
+            model?: string | null;
+            prompt: string;
+        };
+        /** @description The body of an answer of `/api/embeddings`. */
+        OldEmbedResponse: {
+            embedding: number[];
+        };
         /** @description What an error of Ollama's paths looks like, as a body and as the last line of a stream that broke off. */
         OllamaErrorBody: {
             error: string;
         };
-        /** @description One text or several: how both dialects take `stop`. */
+        /** @description One text or several: how both dialects take `stop`, among others. */
         OneOrMany: string | string[];
         /** @description What an error of `/v1` looks like, as a body and as the last event of a stream that broke off. */
         OpenAiErrorBody: {
@@ -972,6 +1543,41 @@ export interface components {
             param?: string | null;
             /** @description The family of the error, for example `invalid_request_error`. */
             type: string;
+        };
+        /** @description What the model says, or a function that it calls. */
+        OutputItem: {
+            content: components["schemas"]["OutputText"][];
+            /** @description `msg_…` */
+            id: string;
+            /** @description Always `assistant`. */
+            role: string;
+            status: components["schemas"]["ResponseStatus"];
+            /** @enum {string} */
+            type: "message";
+        } | {
+            /** @description A JSON object as text. */
+            arguments: string;
+            call_id: string;
+            /** @description `fc_…` */
+            id: string;
+            name: string;
+            status: components["schemas"]["ResponseStatus"];
+            /** @enum {string} */
+            type: "function_call";
+        };
+        OutputText: {
+            /** @description Always empty. */
+            annotations: Record<string, never>[];
+            text: string;
+            /** @description Always `output_text`. */
+            type: string;
+        };
+        OutputTokensDetails: {
+            /**
+             * Format: int32
+             * @description Always 0.
+             */
+            reasoning_tokens: number;
         };
         /** @description How the next token is chosen; what is left out takes the engine's default. */
         Parameters: {
@@ -1071,14 +1677,171 @@ export interface components {
             /** @description `ready` or `unready`. */
             status: string;
         };
-        ResponseFormat: {
-            /** @description Only `text` is supported. */
+        /** @description An event of a streamed response. Its type is its SSE name too. */
+        ResponseEvent: ({
+            response: components["schemas"]["ResponseObject"];
+        } | {
+            item: components["schemas"]["OutputItem"];
+            output_index: number;
+        } | {
+            content_index: number;
+            item_id: string;
+            output_index: number;
+            part: components["schemas"]["OutputText"];
+        } | {
+            content_index: number;
+            delta: string;
+            item_id: string;
+            /** @description Always empty. */
+            logprobs: Record<string, never>[];
+            output_index: number;
+        } | {
+            content_index: number;
+            item_id: string;
+            /** @description Always empty. */
+            logprobs: Record<string, never>[];
+            output_index: number;
+            text: string;
+        } | {
+            delta: string;
+            item_id: string;
+            output_index: number;
+        } | {
+            arguments: string;
+            item_id: string;
+            name: string;
+            output_index: number;
+        } | {
+            code: string;
+            message: string;
+            param?: string | null;
+        }) & {
+            /**
+             * Format: int64
+             * @description Counts from 0.
+             */
+            sequence_number: number;
             type: string;
         };
+        /** @description The form of the answer. */
+        ResponseFormat: {
+            json_schema?: components["schemas"]["JsonSchema"] | null;
+            /** @description `text`, `json_object` or `json_schema`. */
+            type: string;
+        };
+        ResponseFunctionCall: {
+            arguments: Record<string, never>;
+            name: string;
+        };
+        ResponseInput: string | components["schemas"]["InputItem"][];
         ResponseMessage: {
             content: string;
             /** @description Always `assistant`. */
             role: string;
+            tool_calls?: components["schemas"]["ResponseToolCall"][];
+        };
+        /** @description A response: the body of the answer, and a part of some events. */
+        ResponseObject: {
+            /**
+             * Format: int64
+             * @description Unix seconds.
+             */
+            created_at: number;
+            /** @description Always null: an answer that fails has no response. */
+            error?: Record<string, never> | null;
+            /** @description `resp_…` */
+            id: string;
+            incomplete_details?: components["schemas"]["IncompleteDetails"] | null;
+            instructions?: string | null;
+            /** Format: int32 */
+            max_output_tokens?: number | null;
+            metadata: {
+                [key: string]: string;
+            };
+            model: string;
+            /** @description Always `response`. */
+            object: string;
+            output: components["schemas"]["OutputItem"][];
+            parallel_tool_calls: boolean;
+            /** @description Always null. */
+            previous_response_id?: string | null;
+            status: components["schemas"]["ResponseStatus"];
+            /** @description Always false. */
+            store: boolean;
+            /** Format: float */
+            temperature?: number | null;
+            text: components["schemas"]["ResponseTextEcho"];
+            /** @description `auto`, whatever was asked for. */
+            tool_choice: string;
+            tools: components["schemas"]["ResponseTool"][];
+            /** Format: float */
+            top_p?: number | null;
+            /** @description Always `disabled`. */
+            truncation: string;
+            usage?: components["schemas"]["ResponseUsage"] | null;
+        };
+        /** @description The body of `POST /v1/responses`. Fields that are not named here are ignored. */
+        ResponseRequest: {
+            /** @description Not supported: only false. */
+            background?: boolean | null;
+            /** @description Not supported, because nothing is kept: send the conversation as `input`. */
+            conversation?: Record<string, never> | null;
+            input: components["schemas"]["ResponseInput"];
+            /** @description Comes before the input as a system message. */
+            instructions?: string | null;
+            /** Format: int32 */
+            max_output_tokens?: number | null;
+            /** @description Without one, the server's default model answers. */
+            model?: string | null;
+            /** @description False: call one function at most. */
+            parallel_tool_calls?: boolean | null;
+            /** @description Not supported, because nothing is kept: send the conversation as `input`. */
+            previous_response_id?: string | null;
+            /** @description Nothing is kept: only false. */
+            store?: boolean | null;
+            stream?: boolean | null;
+            /**
+             * Format: float
+             * @description 0 to 2; 0 gives the same answer every time.
+             */
+            temperature?: number | null;
+            text?: components["schemas"]["ResponseText"] | null;
+            tool_choice?: components["schemas"]["ToolChoiceOption"] | null;
+            tools?: components["schemas"]["ResponseTool"][] | null;
+            /** Format: float */
+            top_p?: number | null;
+            /** @description Only `disabled`: a conversation that does not fit is refused. */
+            truncation?: string | null;
+        };
+        /** @enum {string} */
+        ResponseStatus: "in_progress" | "completed" | "incomplete";
+        ResponseText: {
+            format?: components["schemas"]["TextFormat"] | null;
+        };
+        ResponseTextEcho: {
+            format: components["schemas"]["TextFormat"];
+        };
+        /** @description A function that the model may call; unlike in chat completions its fields stand in the tool itself. */
+        ResponseTool: {
+            description?: string | null;
+            name?: string | null;
+            parameters?: Record<string, never> | null;
+            strict?: boolean | null;
+            /** @description Only `function` is supported. */
+            type: string;
+        };
+        ResponseToolCall: {
+            function: components["schemas"]["ResponseFunctionCall"];
+        };
+        ResponseUsage: {
+            /** Format: int32 */
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["InputTokensDetails"];
+            /** Format: int32 */
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["OutputTokensDetails"];
+            /** Format: int32 */
+            total_tokens: number;
         };
         Run: {
             /** Format: uuid */
@@ -1098,6 +1861,14 @@ export interface components {
         };
         /** @description What happens in a run, in order. Numbered from 1; the number is the SSE event's id. */
         RunEvent: {
+            /**
+             * Format: int32
+             * @description Place in line, from 1.
+             */
+            position: number;
+            /** @enum {string} */
+            type: "queued";
+        } | {
             context: components["schemas"]["ContextReport"];
             model: string;
             /** @enum {string} */
@@ -1115,6 +1886,20 @@ export interface components {
             /** @enum {string} */
             type: "failed";
         };
+        /** @description The body of the answer to `POST /api/show`: a model as its clients want to know it. */
+        ShowResponse: {
+            /** @description `completion` and `tools` where only trying tells. */
+            capabilities: components["schemas"]["Capability"][];
+            details: components["schemas"]["ModelDetails"];
+            /** @description `<architecture>.context_length` is what one chat may hold on this server. */
+            model_info: Record<string, never>;
+            /** @description Always empty, as are the next two: models are files here, and not made of recipes. */
+            modelfile: string;
+            /** Format: date-time */
+            modified_at?: string | null;
+            parameters: string;
+            template: string;
+        };
         /** @enum {string} */
         Stage: "waiting" | "resolving" | "downloading" | "verifying";
         /**
@@ -1126,6 +1911,72 @@ export interface components {
             /** @description Send one more chunk with the token counts before the end. */
             include_usage?: boolean | null;
         };
+        /** @description The body of `GET /api/tags`. */
+        Tags: {
+            models: components["schemas"]["InstalledModel"][];
+        };
+        TextChoice: {
+            /** @description `stop` or `length`; null in all events of a stream but the last. */
+            finish_reason?: string | null;
+            /** @description Counts through the continuations of the first text, then of the second, and so on. */
+            index: number;
+            logprobs?: components["schemas"]["CompletionLogprobs"] | null;
+            text: string;
+        };
+        /** @description The body of an answer; streamed, one event. */
+        TextCompletion: {
+            choices: components["schemas"]["TextChoice"][];
+            /**
+             * Format: int64
+             * @description Unix seconds.
+             */
+            created: number;
+            /** @description `cmpl-…` */
+            id: string;
+            model: string;
+            /** @description Always `text_completion`. */
+            object: string;
+            usage?: components["schemas"]["CompletionUsage"] | null;
+        };
+        /** @description The form of the answer. */
+        TextFormat: {
+            name?: string | null;
+            /** @description Required by the type `json_schema`. */
+            schema?: Record<string, never> | null;
+            /** @description Refuse keywords of the schema that cannot be enforced. */
+            strict?: boolean | null;
+            /** @description `text`, `json_object` or `json_schema`. */
+            type: string;
+        };
+        TokenLogprob: {
+            bytes: number[];
+            /** Format: float */
+            logprob: number;
+            /** @description With U+FFFD where the token is a part of a character; `bytes` tell which. */
+            token: string;
+            top_logprobs: components["schemas"]["TopLogprob"][];
+        };
+        /** @description `{"type": "function", "function": {"name": …}}` in chat completions, `{"type": "function", "name": …}` in responses. */
+        ToolChoiceFunction: {
+            function?: components["schemas"]["ChosenFunction"] | null;
+            name?: string | null;
+        };
+        /** @enum {string} */
+        ToolChoiceMode: "none" | "auto" | "required";
+        /** @description Whether the model has to call a function, may, or must not. */
+        ToolChoiceOption: components["schemas"]["ToolChoiceMode"] | components["schemas"]["ToolChoiceFunction"];
+        /** @description Something that the model may call. */
+        ToolDefinition: {
+            function: components["schemas"]["FunctionDefinition"];
+            /** @description Only `function` is supported. */
+            type: string;
+        };
+        TopLogprob: {
+            bytes: number[];
+            /** Format: float */
+            logprob: number;
+            token: string;
+        };
         /** @description A message of the user and the answer that is being written to it. */
         Turn: {
             assistant_message: components["schemas"]["Message"];
@@ -1135,6 +1986,10 @@ export interface components {
              */
             run_id: string;
             user_message: components["schemas"]["Message"];
+        };
+        /** @description The body of `GET /api/version`. */
+        Version: {
+            version: string;
         };
     };
     responses: never;
@@ -1176,8 +2031,80 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
             /** @description no such model */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1237,6 +2164,42 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     create: {
@@ -1268,6 +2231,24 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description no such model */
             404: {
                 headers: {
@@ -1277,7 +2258,43 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1314,7 +2331,52 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationWithMessages"];
                 };
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1341,7 +2403,43 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1390,7 +2488,61 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1439,7 +2591,34 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1455,6 +2634,43 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the line is full, or the database cannot be reached */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1496,6 +2712,24 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1504,6 +2738,52 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the line is full, or the database cannot be reached */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1541,6 +2821,15 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1557,8 +2846,444 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
             /** @description it is answering, or the models are kept elsewhere */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+        };
+    };
+    embed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbedRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbedResponse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine is down or busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+        };
+    };
+    embed_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OldEmbedRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OldEmbedResponse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine is down or busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+        };
+    };
+    generate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateResponse"];
+                    "application/x-ndjson": components["schemas"]["GenerateResponse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine is down or busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine took too long */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1583,6 +3308,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             503: {
@@ -1614,7 +3366,52 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1641,6 +3438,24 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1650,6 +3465,24 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1674,6 +3507,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Models"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             503: {
@@ -1715,7 +3575,25 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1725,6 +3603,33 @@ export interface operations {
             };
             /** @description the models are kept elsewhere */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1760,6 +3665,24 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1778,6 +3701,24 @@ export interface operations {
             };
             /** @description it is answering, or the models are kept elsewhere */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1805,6 +3746,24 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1823,6 +3782,15 @@ export interface operations {
             };
             /** @description the models are kept elsewhere */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1858,6 +3826,24 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1883,6 +3869,78 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoadedModels"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
         };
     };
     ollama_pull: {
@@ -1903,8 +3961,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PullLine"];
                     "application/x-ndjson": components["schemas"]["PullLine"];
+                    "application/json": components["schemas"]["PullLine"];
                 };
             };
             400: {
@@ -1915,7 +3973,61 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the models are kept elsewhere */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1961,7 +4073,52 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2001,7 +4158,43 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2028,7 +4221,43 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2042,6 +4271,217 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShowResponse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+        };
+    };
+    tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+        };
+    };
+    version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
         };
@@ -2061,6 +4501,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -2089,6 +4565,33 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description the engine or the database cannot be reached, the line is full, or the server is shutting down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     readyz: {
@@ -2106,6 +4609,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             503: {
@@ -2148,8 +4678,341 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorBody"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
             /** @description no such model */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine is down or busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+        };
+    };
+    completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextCompletion"];
+                    "text/event-stream": components["schemas"]["TextCompletion"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine is down or busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+        };
+    };
+    embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2194,6 +5057,33 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2224,7 +5114,182 @@ export interface operations {
                     "application/json": components["schemas"]["ModelObject"];
                 };
             };
+            /** @description a value is not what it should be; the error names the field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+        };
+    };
+    responses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": components["schemas"]["ResponseEvent"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the bearer token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description a page of another site, or a name that this server does not answer to */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description no such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body took too long to come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the caller has its share of the line already */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description something failed that should not */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine stopped in the middle of the answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine is down or busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorBody"];
+                };
+            };
+            /** @description the engine took too long */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

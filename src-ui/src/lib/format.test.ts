@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatContextLength,
   formatDuration,
+  formatOrdinal,
   formatPeriod,
   formatWeights,
 } from './format';
@@ -20,6 +21,18 @@ describe('formats', () => {
 
   it('durations', () => {
     expect([84, 1_240, 125_000].map(formatDuration)).toEqual(['84 ms', '1.2 s', '2 min 5 s']);
+  });
+
+  it('places in line', () => {
+    expect([1, 2, 3, 4, 11, 22, 113].map(formatOrdinal)).toEqual([
+      '1st',
+      '2nd',
+      '3rd',
+      '4th',
+      '11th',
+      '22nd',
+      '113th',
+    ]);
   });
 
   it('context lengths', () => {

@@ -31,6 +31,14 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString(LOCALE);
 }
 
+const ORDINALS = new Intl.PluralRules(LOCALE, { type: 'ordinal' });
+const ORDINAL_ENDINGS: Record<string, string> = { one: 'st', two: 'nd', few: 'rd' };
+
+/** `1st`, `2nd`, `23rd`. */
+export function formatOrdinal(place: number): string {
+  return `${formatCount(place)}${ORDINAL_ENDINGS[ORDINALS.select(place)] ?? 'th'}`;
+}
+
 /** `2K`, `128K`: context lengths as people name them. */
 export function formatContextLength(tokens: number): string {
   if (tokens < 1024) return String(tokens);

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
 use flotilla_engine::protocol::{
-    Command, Event, FinishReason, LoadOptions, Piece, Prompt, PromptMessage, Role, Sampling, Usage,
+    Command, Event, FinishReason, LoadOptions, Output, Piece, Prompt, PromptMessage, Role, Sampling, Usage,
 };
 
 pub struct Engine {
@@ -50,7 +50,7 @@ pub fn starter_model() -> PathBuf {
 }
 
 pub fn message(role: Role, content: &str) -> PromptMessage {
-    PromptMessage { role, content: content.to_owned() }
+    PromptMessage::new(role, content)
 }
 
 /// A conversation of a plain system prompt and one question.
@@ -100,12 +100,17 @@ impl Engine {
     }
 
     pub fn generate(&self, prompt: Prompt, params: Sampling) -> Answering {
-        self.go_on(prompt, Piece::default(), params)
+        self.go_on(prompt, Piece::default(), params, Output::default())
+    }
+
+    /// An answer of a certain form.
+    pub fn generate_as(&self, prompt: Prompt, params: Sampling, output: Output) -> Answering {
+        self.go_on(prompt, Piece::default(), params, output)
     }
 
     /// Generate what comes behind the beginning of an answer.
-    pub fn go_on(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling) -> Answering {
-        self.request(|id| Command::Generate { id, prompt, answer_so_far, params })
+    pub fn go_on(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling, output: Output) -> Answering {
+        self.request(|id| Command::Generate { id, prompt, answer_so_far, params, output })
     }
 
     pub fn answer(&self, prompt: Prompt, params: Sampling) -> Answer {
@@ -178,7 +183,10 @@ fn id_of(event: &Event) -> &str {
         Event::Loaded { id, .. }
         | Event::Text { id, .. }
         | Event::Done { id, .. }
+        | Event::Logprobs { id, .. }
+        | Event::ToolCall { id, .. }
         | Event::Counted { id, .. }
+        | Event::Embedded { id, .. }
         | Event::Error { id, .. } => id,
     }
 }

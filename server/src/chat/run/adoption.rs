@@ -8,8 +8,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Past, RunEvent};
 use crate::{
-    chat::{Prompt, turn},
-    engine::seed_of,
+    chat::{Queued, turn},
     error::Result,
     state::AppState,
     store::{
@@ -93,9 +92,9 @@ async fn adopt(state: &AppState, run: Run) -> Result<()> {
     };
     let past = Past::from(state.store.journal(run.id).await?);
     match as_asked(state, &run).await? {
-        Some((message, prompt)) if run.adoptions <= FRUITLESS_ADOPTIONS => {
+        Some((message, queued)) if run.adoptions <= FRUITLESS_ADOPTIONS => {
             tracing::info!(run_id = %run.id, events, "an answer of another server is continued");
-            state.runs.spawn(state.clone(), run, message, prompt, past);
+            state.runs.spawn(state.clone(), run, message, queued, past);
         }
         _ => {
             let Past { start, so_far, .. } = past;
@@ -114,7 +113,7 @@ async fn adopt(state: &AppState, run: Run) -> Result<()> {
 }
 
 /// The message that the run writes and what was asked, from what is kept of it. `None` when not all of it is.
-async fn as_asked(state: &AppState, run: &Run) -> Result<Option<(Message, Prompt)>> {
+async fn as_asked(state: &AppState, run: &Run) -> Result<Option<(Message, Queued)>> {
     let (Some(settings), Some(message)) = (run.settings.clone(), state.store.message(run.message_id).await?) else {
         return Ok(None);
     };
@@ -123,13 +122,11 @@ async fn as_asked(state: &AppState, run: &Run) -> Result<Option<(Message, Prompt
     if branch.is_empty() {
         return Ok(None);
     }
-    let prompt = Prompt {
-        model: message.model.clone(),
-        messages: turn::prompt_messages(settings.system_prompt, &branch),
-        parameters: settings.parameters,
-        seed: seed_of(run.id),
-    };
-    Ok(Some((message, prompt)))
+    let model = turn::asked_model(state, message.model.clone()).await;
+    let place = state.admission.rejoin(model.as_deref().unwrap_or_default());
+    let messages = turn::prompt_messages(settings.system_prompt, &branch);
+    let question = turn::question(run.id, model, messages, settings.parameters);
+    Ok(Some((message, Queued { question, place })))
 }
 
 /// From the journal.
@@ -144,7 +141,7 @@ impl From<Vec<Entry>> for Past {
                     past.so_far.answer.tokens.extend(tokens);
                     past.so_far.pieces += 1;
                 }
-                RunEvent::Finished { .. } | RunEvent::Failed { .. } => {}
+                RunEvent::Queued { .. } | RunEvent::Finished { .. } | RunEvent::Failed { .. } => {}
             }
             past.events.push(event);
         }

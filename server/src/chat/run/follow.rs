@@ -1,7 +1,10 @@
 //! Following a run from any point: from memory where this server writes it, else from the journal. The two meet without a
 //! gap when a server takes the run over, or loses it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{Stream, StreamExt};
 use uuid::Uuid;
@@ -10,11 +13,13 @@ use super::{LiveRun, RunEvent};
 use crate::{
     error::{Error, Result},
     state::AppState,
-    store::message::Status,
+    store::{self, message::Status},
 };
 
 /// How often the journal of a run on another server is looked at.
 const POLL: Duration = Duration::from_millis(200);
+/// How often at least that server is told that somebody follows the run here.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
 
 /// The events of a run with a number above `after`, each with its number, as they come; ends after the terminal one. It
 /// ends without one where this server does: whoever then asks another one goes on behind the last number.
@@ -28,6 +33,8 @@ pub async fn follow(state: &AppState, run_id: Uuid, after: u64) -> Result<impl S
 fn events(state: AppState, run_id: Uuid, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
     async_stream::stream! {
         let mut seen = after;
+        let mut noted = None;
+        let note_every = NOTE_EVERY.min(state.config.orphan_timeout() / 2);
         loop {
             if let Some(live) = state.runs.live(run_id) {
                 let mut events = std::pin::pin!(live_events(live, seen));
@@ -42,6 +49,12 @@ fn events(state: AppState, run_id: Uuid, after: u64) -> impl Stream<Item = (u64,
             }
             if state.shutdown.is_over() {
                 return;
+            }
+            if noted.is_none_or(|noted: Instant| noted.elapsed() >= note_every) {
+                noted = Some(Instant::now());
+                if let Err(error) = state.store.note_follower(run_id, store::now()).await {
+                    tracing::warn!(%run_id, %error, "it cannot be noted that a run is followed");
+                }
             }
             match journalled(&state, run_id, seen).await {
                 Ok(Some(events)) => {

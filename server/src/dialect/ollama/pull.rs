@@ -16,7 +16,7 @@ pub struct PullRequest {
     stream: Option<bool>,
 }
 
-/// A body that names a model.
+/// A body that names a model and asks for nothing else: of `/api/show` and `/api/delete`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ModelRequest {
     model: Option<String>,
@@ -67,40 +67,45 @@ impl PullLine {
         Self::of("pulling manifest")
     }
 
+    fn file(digest: &str, completed: i64, total: Option<i64>) -> Self {
+        Self {
+            digest: Some(digest.to_owned()),
+            total,
+            completed: Some(completed),
+            // Ollama's command line tells files apart by these letters.
+            ..Self::of(format!("pulling {}", digest.trim_start_matches("sha256:").chars().take(12).collect::<String>()))
+        }
+    }
+
     fn of(status: impl Into<String>) -> Self {
         Self { status: status.into(), digest: None, total: None, completed: None }
     }
 }
 
-/// The lines of one download, none of which is said twice.
+/// The lines of one download. None is said twice, and a file that was there before anybody looked is still told.
 #[derive(Default)]
 pub struct PullLines {
-    last: Option<PullLine>,
+    told: Vec<PullLine>,
 }
 
 impl PullLines {
     /// Ollama's first line, said however quickly the manifest was read.
     pub fn first(&mut self) -> PullLine {
-        self.last.insert(PullLine::manifest()).clone()
+        self.told = vec![PullLine::manifest()];
+        PullLine::manifest()
     }
 
-    pub fn next(&mut self, job: &Job) -> Option<PullLine> {
-        let line = match (job.stage, &job.digest) {
-            (Stage::Downloading, Some(digest)) => PullLine {
-                digest: Some(digest.clone()),
-                total: job.total_bytes,
-                completed: Some(job.done_bytes),
-                // Ollama's command line tells files apart by these letters.
-                ..PullLine::of(format!(
-                    "pulling {}",
-                    digest.trim_start_matches("sha256:").chars().take(12).collect::<String>()
-                ))
-            },
-            (Stage::Verifying, _) => PullLine::of("verifying sha256 digest"),
-            _ => PullLine::manifest(),
+    pub fn next(&mut self, job: &Job) -> Vec<PullLine> {
+        let lines = match (job.stage, &job.digest) {
+            (Stage::Downloading, Some(digest)) => vec![PullLine::file(digest, job.done_bytes, job.total_bytes)],
+            (Stage::Verifying, Some(digest)) => vec![
+                PullLine::file(digest, job.total_bytes.unwrap_or(job.done_bytes), job.total_bytes),
+                PullLine::of("verifying sha256 digest"),
+            ],
+            _ => vec![PullLine::manifest()],
         };
-        let is_new = self.last.as_ref() != Some(&line);
-        self.last = Some(line.clone());
-        is_new.then_some(line)
+        let new = lines.iter().filter(|line| !self.told.contains(line)).cloned().collect();
+        self.told = lines;
+        new
     }
 }

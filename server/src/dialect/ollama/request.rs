@@ -1,11 +1,14 @@
+use std::collections::VecDeque;
+
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::options::{ChatOptions, check_images, check_think, schema};
 use crate::{
-    chat::{Parameters, Trim},
-    dialect::{OneOrMany, check_message_count, unsupported},
-    engine::{PromptMessage, Role},
+    chat::{Question, Trim},
+    dialect::{ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
+    engine::{Output, PromptMessage, Role, ToolCall, ToolChoice, Tools},
     error::{Error, Result},
 };
 
@@ -20,45 +23,45 @@ pub struct ChatRequest {
     pub options: Option<ChatOptions>,
     /// False: fail when the conversation does not fit, instead of leaving out its oldest messages.
     pub truncate: Option<bool>,
-
-    /// Not supported yet: only empty.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub tools: Option<Vec<Value>>,
-    /// Not supported yet: only empty.
-    #[schema(value_type = Option<String>)]
+    /// Functions that the model may call.
+    pub tools: Option<Vec<ToolDefinition>>,
+    /// `json`, or a JSON schema that the answer is held to.
     pub format: Option<Value>,
+    /// Tell how likely each token was.
+    pub logprobs: Option<bool>,
+    /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
+    pub top_logprobs: Option<i64>,
+
     /// Not supported yet: only false.
     #[schema(value_type = Option<bool>)]
     pub think: Option<Value>,
-    /// Not supported: only false.
-    pub logprobs: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ChatMessage {
+    /// `system`, `user`, `assistant` or `tool`.
     #[schema(value_type = String)]
     pub role: Role,
-    pub content: String,
+    /// An assistant's message that calls tools needs none.
+    pub content: Option<String>,
+    /// Only in an assistant's message.
+    pub tool_calls: Option<Vec<MessageToolCall>>,
     /// Not supported yet: only empty.
     pub images: Option<Vec<String>>,
 }
 
-/// Sampling under Ollama's names.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct ChatOptions {
-    /// 0 to 2; 0 gives the same answer every time.
-    pub temperature: Option<f32>,
-    pub top_p: Option<f32>,
-    pub top_k: Option<i32>,
-    pub min_p: Option<f32>,
-    pub repeat_penalty: Option<f32>,
-    pub frequency_penalty: Option<f32>,
-    pub presence_penalty: Option<f32>,
-    /// -1 draws a new one.
-    pub seed: Option<i64>,
-    /// The most tokens of the answer; -1 and -2 set no limit.
-    pub num_predict: Option<i64>,
-    pub stop: Option<OneOrMany>,
+/// A call that the assistant made earlier. The messages of tools after it answer its calls in their order.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct MessageToolCall {
+    pub function: MessageFunctionCall,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct MessageFunctionCall {
+    pub name: String,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub arguments: serde_json::Map<String, Value>,
 }
 
 impl ChatRequest {
@@ -70,69 +73,51 @@ impl ChatRequest {
     ///
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
-    pub fn into_prompt(self) -> Result<(Vec<PromptMessage>, Parameters)> {
-        self.check_supported()?;
+    pub fn into_question(self) -> Result<Question> {
+        check_think(self.think.as_ref())?;
         let parameters = self.options.unwrap_or_default().into_parameters()?;
         check_message_count(self.messages.len())?;
+        let mut unanswered = VecDeque::new();
         let messages = self.messages.into_iter().enumerate();
-        let messages = messages.map(|(index, message)| message.into_prompt(index)).collect::<Result<_>>()?;
-        Ok((messages, parameters))
-    }
-
-    /// Fields that change the answer must not be ignored: a client could not tell that they were.
-    fn check_supported(&self) -> Result<()> {
-        if self.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
-            return Err(unsupported("tools", "tools are not supported yet: leave out tools"));
-        }
-        if self.format.as_ref().is_some_and(|format| format != "") {
-            return Err(unsupported("format", "only plain text answers are supported yet: leave out format"));
-        }
-        if self.think.as_ref().is_some_and(|think| think != false) {
-            return Err(unsupported("think", "thinking is not supported yet: leave out think"));
-        }
-        if self.logprobs == Some(true) {
-            return Err(unsupported("logprobs", "log probabilities are not supported: leave out logprobs"));
-        }
-        Ok(())
+        let messages =
+            messages.map(|(index, message)| message.into_prompt(index, &mut unanswered)).collect::<Result<Vec<_>>>()?;
+        let functions = functions(self.tools.unwrap_or_default())?;
+        let tools = Tools { functions, choice: ToolChoice::Auto, parallel: true };
+        let output = Output {
+            schema: schema(self.format)?,
+            tools: Some(tools).filter(|tools| !tools.functions.is_empty()),
+            logprobs: logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?,
+        };
+        Ok(Question::new(self.model, messages, parameters, output))
     }
 }
 
 impl ChatMessage {
-    fn into_prompt(self, index: usize) -> Result<PromptMessage> {
-        if self.images.as_ref().is_some_and(|images| !images.is_empty()) {
-            let at = format!("messages[{index}].images");
-            return Err(unsupported(at.clone(), format!("{at}: images are not supported yet")));
-        }
-        if self.role == Role::User && self.content.trim().is_empty() {
-            let at = format!("messages[{index}].content");
+    /// The message number `index` of the request. `unanswered` are the ids of earlier calls that no tool's message has
+    /// answered yet: on this wire calls have none, so they get theirs here.
+    fn into_prompt(self, index: usize, unanswered: &mut VecDeque<String>) -> Result<PromptMessage> {
+        check_images(self.images.as_ref(), &format!("messages[{index}].images"))?;
+        let calls = match self.role {
+            Role::Assistant => self.tool_calls.unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let at = format!("messages[{index}].content");
+        let content = match self.content {
+            Some(content) => content,
+            None if !calls.is_empty() => String::new(),
+            None => return Err(Error::invalid(at.clone(), format!("{at} is required"))),
+        };
+        if self.role == Role::User && content.trim().is_empty() {
             return Err(Error::invalid(at.clone(), format!("{at} must not be empty")));
         }
-        Ok(PromptMessage { role: self.role, content: self.content })
-    }
-}
-
-impl ChatOptions {
-    fn into_parameters(self) -> Result<Parameters> {
-        let max_tokens = match self.num_predict {
-            None | Some(-2 | -1) => None,
-            Some(count) => Some(u32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
-                Error::invalid("options.num_predict", "options.num_predict must be 1 or more, or -1 for no limit")
-            })?),
-        };
-        let parameters = Parameters {
-            temperature: self.temperature,
-            top_p: self.top_p,
-            top_k: self.top_k,
-            min_p: self.min_p,
-            // Seeds may have 64 bits or be negative here; the same seed stays the same, which is all that it promises.
-            seed: self.seed.filter(|seed| *seed != -1).map(|seed| seed as u32),
-            max_tokens,
-            repeat_penalty: self.repeat_penalty,
-            frequency_penalty: self.frequency_penalty,
-            presence_penalty: self.presence_penalty,
-            stop: self.stop.map(Vec::from),
-        };
-        parameters.check("options.")?;
-        Ok(parameters)
+        let tool_calls = calls.into_iter().enumerate().map(|(number, MessageToolCall { function })| ToolCall {
+            id: format!("call_{index}_{number}"),
+            name: function.name,
+            arguments: Value::Object(function.arguments).to_string(),
+        });
+        let tool_calls: Vec<_> = tool_calls.collect();
+        unanswered.extend(tool_calls.iter().map(|call| call.id.clone()));
+        let tool_call_id = (self.role == Role::Tool).then(|| unanswered.pop_front().unwrap_or_default());
+        Ok(PromptMessage { tool_calls, tool_call_id, ..PromptMessage::new(self.role, content) })
     }
 }

@@ -3,12 +3,13 @@ use std::time::Instant;
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::ContextReport,
-    dialect::sse,
-    engine::{Completion, FinishReason},
+    chat::{Collected, ContextReport},
+    dialect::{logprobs::TokenLogprob, sse},
+    engine::{self, Completion, Delta, FinishReason, Timings, ToolCall, Usage},
     error::Error,
 };
 
@@ -25,16 +26,26 @@ impl<'a> From<&'a Error> for ErrorBody<'a> {
     }
 }
 
-/// An answer, or one piece of it when it is streamed. Only the last piece has the fields after `done`.
+/// An answer of `/api/chat`, or one piece of it when it is streamed. Only the last piece has the fields after `done`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChatResponse<'a> {
     model: &'a str,
     created_at: DateTime<Utc>,
     message: ResponseMessage<'a>,
-    done: bool,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     #[schema(inline)]
-    summary: Option<Summary>,
+    rest: Rest,
+}
+
+/// The same of `/api/generate`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GenerateResponse<'a> {
+    model: &'a str,
+    created_at: DateTime<Utc>,
+    response: &'a str,
+    #[serde(flatten)]
+    #[schema(inline)]
+    rest: Rest,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,12 +53,38 @@ pub struct ResponseMessage<'a> {
     /// Always `assistant`.
     role: &'static str,
     content: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ResponseToolCall>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResponseToolCall {
+    function: ResponseFunctionCall,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResponseFunctionCall {
+    name: String,
+    #[schema(value_type = Object)]
+    arguments: Value,
+}
+
+/// What both kinds of answers have besides their text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rest {
+    /// Of the tokens of this piece, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logprobs: Vec<TokenLogprob>,
+    done: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    summary: Option<Summary>,
 }
 
 /// How an answer ended and what it cost. Durations are nanoseconds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Summary {
-    /// `stop` or `length`.
+    /// `stop`, `length`, or `load` when there was nothing to answer.
     done_reason: &'static str,
     /// From the request to here.
     total_duration: u64,
@@ -57,36 +94,92 @@ pub struct Summary {
     prompt_eval_duration: u64,
     eval_count: u32,
     eval_duration: u64,
-    /// Which part of the conversation reached the model; Ollama itself does not tell.
-    context: ContextReport,
+    /// Which part of the conversation reached the model, in `/api/chat`; Ollama itself does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<ContextReport>,
 }
 
 /// One answer being written, piece by piece or in one.
 pub struct Reply {
+    kind: Kind,
     model: String,
-    context: ContextReport,
     asked_at: Instant,
+    /// Tokens whose text has not come yet.
+    logprobs: Vec<engine::TokenLogprob>,
+}
+
+/// Which path the answer is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Chat(ContextReport),
+    Generate,
+}
+
+/// What one piece says.
+#[derive(Default)]
+struct Piece {
+    text: String,
+    tool_calls: Vec<ToolCall>,
+    logprobs: Vec<engine::TokenLogprob>,
+    end: Option<Completion>,
 }
 
 impl Reply {
     /// `asked_at` is when the request arrived.
-    pub fn new(model: String, context: ContextReport, asked_at: Instant) -> Self {
-        Self { model, context, asked_at }
+    pub fn new(kind: Kind, model: String, asked_at: Instant) -> Self {
+        Self { kind, model, asked_at, logprobs: Vec::new() }
     }
 
-    pub fn piece<'a>(&'a self, text: &'a str) -> ChatResponse<'a> {
-        ChatResponse {
-            model: &self.model,
-            created_at: Utc::now(),
-            message: ResponseMessage { role: "assistant", content: text },
-            done: false,
-            summary: None,
+    /// What a stream goes on with; nothing where there is nothing to tell yet.
+    pub fn delta(&mut self, framing: Framing, delta: Delta) -> Option<Bytes> {
+        let piece = match delta {
+            Delta::Logprobs(tokens) => {
+                self.logprobs.extend(tokens);
+                return None;
+            }
+            Delta::Text(said) => {
+                Piece { text: said.text, logprobs: std::mem::take(&mut self.logprobs), ..Piece::default() }
+            }
+            Delta::ToolCall(call) => Piece { tool_calls: vec![call], ..Piece::default() },
+            Delta::Done(completion) => Piece { end: Some(completion), ..Piece::default() },
+        };
+        Some(self.piece(framing, piece))
+    }
+
+    /// The whole answer at once.
+    pub fn whole(&self, answer: Collected) -> Bytes {
+        let Collected { text, tool_calls, logprobs, completion } = answer;
+        self.piece(Framing::Whole, Piece { text, tool_calls, logprobs, end: Some(completion) })
+    }
+
+    /// The answer to a request that asks for nothing but that the model be loaded.
+    pub fn loaded(&self, framing: Framing) -> Bytes {
+        let (usage, timings) = (Usage::default(), Timings::default());
+        let nothing = Completion { finish_reason: FinishReason::Stop, usage, timings };
+        let summary = Summary { done_reason: "load", ..self.summary(nothing) };
+        let rest = Rest { logprobs: Vec::new(), done: true, summary: Some(summary) };
+        framing.frame(&GenerateResponse { model: &self.model, created_at: Utc::now(), response: "", rest })
+    }
+
+    fn piece(&self, framing: Framing, piece: Piece) -> Bytes {
+        let rest = Rest {
+            logprobs: piece.logprobs.into_iter().map(TokenLogprob::from).collect(),
+            done: piece.end.is_some(),
+            summary: piece.end.map(|completion| self.summary(completion)),
+        };
+        let (model, created_at) = (self.model.as_str(), Utc::now());
+        match self.kind {
+            Kind::Chat(_) => {
+                let tool_calls = piece.tool_calls.into_iter().map(ResponseToolCall::from).collect();
+                let message = ResponseMessage { role: "assistant", content: &piece.text, tool_calls };
+                framing.frame(&ChatResponse { model, created_at, message, rest })
+            }
+            Kind::Generate => framing.frame(&GenerateResponse { model, created_at, response: &piece.text, rest }),
         }
     }
 
-    /// The last piece of a stream, or the whole answer with its `text`.
-    pub fn end<'a>(&'a self, text: &'a str, completion: Completion) -> ChatResponse<'a> {
-        let summary = Summary {
+    fn summary(&self, completion: Completion) -> Summary {
+        Summary {
             done_reason: match completion.finish_reason {
                 // Only a client that left cancels, and it reads no reason.
                 FinishReason::Stop | FinishReason::Cancelled => "stop",
@@ -98,18 +191,30 @@ impl Reply {
             prompt_eval_duration: nanoseconds(completion.timings.prefill_ms),
             eval_count: completion.usage.completion_tokens,
             eval_duration: nanoseconds(completion.timings.decode_ms),
-            context: self.context,
-        };
-        ChatResponse { done: true, summary: Some(summary), ..self.piece(text) }
+            context: match self.kind {
+                Kind::Chat(context) => Some(context),
+                Kind::Generate => None,
+            },
+        }
     }
 }
 
-/// What a streamed piece looks like on the wire.
+impl From<ToolCall> for ResponseToolCall {
+    /// On this wire arguments are an object and calls have no ids.
+    fn from(call: ToolCall) -> Self {
+        let arguments = serde_json::from_str(&call.arguments).unwrap_or_default();
+        Self { function: ResponseFunctionCall { name: call.name, arguments } }
+    }
+}
+
+/// What an answer looks like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// A line of JSON.
+    /// One JSON object.
+    Whole,
+    /// Pieces, each a line of JSON.
     Line,
-    /// A Server-Sent Event.
+    /// Pieces, each a Server-Sent Event.
     Event,
 }
 
@@ -117,6 +222,7 @@ impl Framing {
     pub fn frame(self, piece: &impl Serialize) -> Bytes {
         let mut json = serde_json::to_string(piece).expect("structs of texts and numbers are JSON");
         match self {
+            Self::Whole => Bytes::from(json),
             Self::Line => {
                 json.push('\n');
                 Bytes::from(json)

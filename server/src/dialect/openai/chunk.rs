@@ -2,8 +2,12 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ChatFinishReason, CompletionUsage, ErrorBody, response::new_id};
-use crate::{dialect::sse, engine::Completion, error::Error};
+use super::{ChatFinishReason, CompletionUsage, ErrorBody, logprobs::ChatLogprobs, response::new_id};
+use crate::{
+    dialect::sse,
+    engine::{Delta, TokenLogprob, ToolCall, Usage},
+    error::Error,
+};
 
 /// One event of a streamed chat completion. Borrowed and without a tree of values, because there is one for each token.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,8 +27,10 @@ pub struct ChatCompletionChunk<'a> {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChunkChoice<'a> {
-    index: u32,
+    index: usize,
     delta: ChunkDelta<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<ChatLogprobs>,
     finish_reason: Option<ChatFinishReason>,
 }
 
@@ -34,39 +40,94 @@ pub struct ChunkDelta<'a> {
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[ChunkToolCall<'a>; 1]>,
 }
 
-/// Writes the events of one streamed answer: `role`, then `text` as often as there is some, then `finish`; or `error`
-/// at any point, after which nothing follows.
+/// A piece of a call: the first has its id and name, the others have arguments.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChunkToolCall<'a> {
+    /// Which call of the answer it is, from 0.
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    function: ChunkFunctionCall<'a>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChunkFunctionCall<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    arguments: &'a str,
+}
+
+/// Writes the events of streamed answers to one prompt: `begin`, then `delta` as often as there is one, then `end`; or
+/// `error` at any point, after which nothing follows.
 pub struct ChunkWriter {
     id: String,
     created: i64,
     model: String,
     include_usage: bool,
+    choices: Vec<Progress>,
+}
+
+/// What has to be known of an answer while it is streamed.
+#[derive(Default)]
+struct Progress {
+    /// Tokens whose text has not come yet.
+    logprobs: Vec<TokenLogprob>,
+    tool_calls: usize,
+    usage: Usage,
 }
 
 impl ChunkWriter {
-    pub fn new(model: String, include_usage: bool) -> Self {
-        Self { id: new_id(), created: chrono::Utc::now().timestamp(), model, include_usage }
+    /// For this many answers.
+    pub fn new(model: String, choices: usize, include_usage: bool) -> Self {
+        let created = chrono::Utc::now().timestamp();
+        let choices = std::iter::repeat_with(Progress::default).take(choices).collect();
+        Self { id: new_id("chatcmpl-"), created, model, include_usage, choices }
     }
 
-    /// The first event: who speaks.
-    pub fn role(&self) -> Bytes {
-        self.choice(ChunkDelta { role: Some("assistant"), content: Some("") }, None)
+    /// The first events: who speaks.
+    pub fn begin(&self) -> Bytes {
+        let role = || ChunkDelta { role: Some("assistant"), content: Some(""), ..ChunkDelta::default() };
+        let events = (0..self.choices.len()).map(|index| self.choice(index, role(), None, None));
+        concat(events)
     }
 
-    pub fn text(&self, text: &str) -> Bytes {
-        self.choice(ChunkDelta { role: None, content: Some(text) }, None)
-    }
-
-    /// The reason, the usage if it was asked for (unasked, its empty `choices` break clients) and the end mark.
-    pub fn finish(&self, completion: Completion) -> Bytes {
-        let mut events = self.choice(ChunkDelta::default(), Some(completion.finish_reason.into())).to_vec();
-        if self.include_usage {
-            events.extend(self.chunk(&[], Some(completion.usage.into())));
+    /// What the answer number `index` goes on with; nothing where there is nothing to tell yet.
+    pub fn delta(&mut self, index: usize, delta: Delta) -> Option<Bytes> {
+        match delta {
+            Delta::Logprobs(tokens) => {
+                self.choices[index].logprobs.extend(tokens);
+                None
+            }
+            Delta::Text(piece) => {
+                let logprobs = ChatLogprobs::of(std::mem::take(&mut self.choices[index].logprobs));
+                let delta = ChunkDelta { content: Some(&piece.text), ..ChunkDelta::default() };
+                Some(self.choice(index, delta, logprobs, None))
+            }
+            Delta::ToolCall(call) => {
+                let number = self.choices[index].tool_calls;
+                self.choices[index].tool_calls += 1;
+                Some(self.tool_call(index, number, &call))
+            }
+            Delta::Done(completion) => {
+                self.choices[index].usage = completion.usage;
+                let calls_tools = self.choices[index].tool_calls > 0;
+                let reason = ChatFinishReason::new(completion.finish_reason, calls_tools);
+                Some(self.choice(index, ChunkDelta::default(), None, Some(reason)))
+            }
         }
-        events.extend(sse::event_bytes(None, "[DONE]"));
-        Bytes::from(events)
+    }
+
+    /// The usage if it was asked for (unasked, its empty `choices` break clients) and the end mark.
+    pub fn end(&self) -> Bytes {
+        let usage = CompletionUsage::of_one_prompt(self.choices.iter().map(|choice| choice.usage));
+        let usage = self.include_usage.then(|| self.chunk(&[], Some(usage)));
+        concat(usage.into_iter().chain([sse::event_bytes(None, "[DONE]")]))
     }
 
     /// The last event of an answer that broke off. No end mark follows: the answer has no end.
@@ -74,8 +135,24 @@ impl ChunkWriter {
         event(&ErrorBody::from(error))
     }
 
-    fn choice(&self, delta: ChunkDelta<'_>, finish_reason: Option<ChatFinishReason>) -> Bytes {
-        self.chunk(&[ChunkChoice { index: 0, delta, finish_reason }], None)
+    fn tool_call(&self, index: usize, number: usize, call: &ToolCall) -> Bytes {
+        let piece = |id: Option<&str>, name: Option<&str>, arguments: &str| {
+            let r#type = id.map(|_| "function");
+            let function = ChunkFunctionCall { name, arguments };
+            let call = ChunkToolCall { index: number, id, r#type, function };
+            self.choice(index, ChunkDelta { tool_calls: Some([call]), ..ChunkDelta::default() }, None, None)
+        };
+        concat([piece(Some(&call.id), Some(&call.name), ""), piece(None, None, &call.arguments)])
+    }
+
+    fn choice(
+        &self,
+        index: usize,
+        delta: ChunkDelta<'_>,
+        logprobs: Option<ChatLogprobs>,
+        finish_reason: Option<ChatFinishReason>,
+    ) -> Bytes {
+        self.chunk(&[ChunkChoice { index, delta, logprobs, finish_reason }], None)
     }
 
     fn chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<CompletionUsage>) -> Bytes {
@@ -90,6 +167,10 @@ impl ChunkWriter {
     }
 }
 
-fn event(value: &impl Serialize) -> Bytes {
+pub fn event(value: &impl Serialize) -> Bytes {
     sse::event_bytes(None, &serde_json::to_string(value).expect("structs of texts and numbers are JSON"))
+}
+
+pub fn concat(events: impl IntoIterator<Item = Bytes>) -> Bytes {
+    events.into_iter().fold(Vec::new(), |all, event| [all, event.to_vec()].concat()).into()
 }

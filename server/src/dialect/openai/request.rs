@@ -2,10 +2,15 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::{
+    format::ResponseFormat,
+    message::ChatCompletionMessage,
+    tool_choice::{ToolChoiceOption, tools},
+};
 use crate::{
-    chat::Parameters,
-    dialect::{OneOrMany, check_message_count, unsupported},
-    engine::{PromptMessage, Role},
+    chat::{Parameters, Question},
+    dialect::{OneOrMany, ToolDefinition, check_message_count, logprobs::logprobs, seed, tools::functions},
+    engine::Output,
     error::{Error, Result},
 };
 
@@ -33,58 +38,27 @@ pub struct ChatCompletionRequest {
     pub max_tokens: Option<u32>,
     pub stop: Option<OneOrMany>,
 
-    /// Only 1 is supported.
+    /// How many answers to write, 1 to 8. With a seed each has the next one, so that they differ.
     pub n: Option<i64>,
-    /// Not supported: only false.
+    /// Tell how likely each token was.
     pub logprobs: Option<bool>,
-    /// Not supported: only 0.
+    /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
     pub top_logprobs: Option<i64>,
     /// Not supported: only empty.
     #[schema(value_type = Option<Object>)]
     pub logit_bias: Option<serde_json::Map<String, Value>>,
-    /// Only plain text is supported.
+    /// Hold the answer to JSON, or to a JSON schema.
     pub response_format: Option<ResponseFormat>,
     /// Only `text` is supported.
     pub modalities: Option<Vec<String>>,
-    /// Not supported yet: only empty.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub tools: Option<Vec<Value>>,
-    /// Not supported yet: only `auto` and `none`.
-    #[schema(value_type = Option<String>)]
-    pub tool_choice: Option<Value>,
-    /// Not supported: only empty.
+    /// Functions that the model may call.
+    pub tools: Option<Vec<ToolDefinition>>,
+    pub tool_choice: Option<ToolChoiceOption>,
+    /// False: call one function at most.
+    pub parallel_tool_calls: Option<bool>,
+    /// Not supported, the older name of `tools`: only empty.
     #[schema(value_type = Option<Vec<Object>>)]
     pub functions: Option<Vec<Value>>,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct ChatCompletionMessage {
-    pub role: ChatCompletionRole,
-    pub content: Option<Content>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ChatCompletionRole {
-    System,
-    /// The newer name of `system`.
-    Developer,
-    User,
-    Assistant,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a text or an array of content parts")]
-pub enum Content {
-    Text(String),
-    Parts(Vec<ContentPart>),
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct ContentPart {
-    /// Only `text` is supported.
-    pub r#type: String,
-    pub text: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -93,66 +67,55 @@ pub struct StreamOptions {
     pub include_usage: Option<bool>,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct ResponseFormat {
-    /// Only `text` is supported.
-    pub r#type: String,
-}
-
 impl ChatCompletionRequest {
     pub fn streams(&self) -> bool {
         self.stream == Some(true)
     }
 
     pub fn includes_usage(&self) -> bool {
-        self.stream_options.as_ref().and_then(|options| options.include_usage) == Some(true)
+        StreamOptions::include_usage(self.stream_options.as_ref())
+    }
+
+    /// How many answers are wanted.
+    ///
+    /// # Errors
+    /// 400 that names the field.
+    pub fn choices(&self) -> Result<u32> {
+        choices(self.n)
     }
 
     /// What the engine is asked.
     ///
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
-    pub fn into_prompt(self) -> Result<(Vec<PromptMessage>, Parameters)> {
+    pub fn into_question(self) -> Result<Question> {
         self.check_supported()?;
         let parameters = self.parameters()?;
+        let logprobs = logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?;
         check_message_count(self.messages.len())?;
         let messages = self.messages.into_iter().enumerate();
-        let messages = messages.map(|(index, message)| message.into_prompt(index)).collect::<Result<_>>()?;
-        Ok((messages, parameters))
+        let messages = messages.map(|(index, message)| message.into_prompt(index)).collect::<Result<Vec<_>>>()?;
+        let functions = functions(self.tools.unwrap_or_default())?;
+        let output = Output {
+            schema: self.response_format.map(ResponseFormat::into_schema).transpose()?.flatten(),
+            tools: tools(functions, self.tool_choice, self.parallel_tool_calls)?,
+            logprobs,
+        };
+        Ok(Question::new(self.model, messages, parameters, output))
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.
     fn check_supported(&self) -> Result<()> {
-        let filled = |values: &Option<Vec<Value>>| values.as_ref().is_some_and(|values| !values.is_empty());
-        match self.n {
-            Some(..=0) => return Err(Error::invalid("n", "n must be 1")),
-            Some(2..) => return Err(unsupported("n", "only one answer at a time is supported: leave out n")),
-            _ => {}
-        }
-        if self.logprobs == Some(true) || self.top_logprobs.is_some_and(|count| count != 0) {
-            return Err(unsupported("logprobs", "log probabilities are not supported: leave out logprobs"));
-        }
         if self.logit_bias.as_ref().is_some_and(|biases| !biases.is_empty()) {
-            return Err(unsupported("logit_bias", "logit_bias is not supported: leave it out"));
-        }
-        if self.response_format.as_ref().is_some_and(|format| format.r#type != "text") {
-            let message = "only plain text answers are supported yet: leave out response_format";
-            return Err(unsupported("response_format", message));
+            return Err(Error::unsupported("logit_bias", "logit_bias is not supported: leave it out"));
         }
         if self.modalities.as_ref().is_some_and(|modalities| modalities.iter().any(|modality| modality != "text")) {
-            return Err(unsupported("modalities", "only text answers are supported: leave out modalities"));
+            return Err(Error::unsupported("modalities", "only text answers are supported: leave out modalities"));
         }
-        if filled(&self.tools) {
-            return Err(unsupported("tools", "tools are not supported yet: leave out tools"));
+        if self.functions.as_ref().is_some_and(|functions| !functions.is_empty()) {
+            return Err(Error::unsupported("functions", "functions are not supported: send them as tools"));
         }
-        if filled(&self.functions) {
-            return Err(unsupported("functions", "functions are not supported: leave out functions"));
-        }
-        match &self.tool_choice {
-            None => Ok(()),
-            Some(Value::String(choice)) if choice == "auto" || choice == "none" => Ok(()),
-            Some(_) => Err(unsupported("tool_choice", "tools are not supported yet: leave out tool_choice")),
-        }
+        Ok(())
     }
 
     fn parameters(&self) -> Result<Parameters> {
@@ -164,8 +127,7 @@ impl ChatCompletionRequest {
             top_p: self.top_p,
             top_k: self.top_k,
             min_p: self.min_p,
-            // Seeds may have 64 bits or be negative here; the same seed stays the same, which is all that it promises.
-            seed: self.seed.filter(|seed| *seed != -1).map(|seed| seed as u32),
+            seed: seed(self.seed),
             max_tokens: self.max_completion_tokens.or(self.max_tokens),
             repeat_penalty: self.repeat_penalty,
             frequency_penalty: self.frequency_penalty,
@@ -177,31 +139,19 @@ impl ChatCompletionRequest {
     }
 }
 
-impl ChatCompletionMessage {
-    fn into_prompt(self, index: usize) -> Result<PromptMessage> {
-        let at = format!("messages[{index}].content");
-        let role = match self.role {
-            ChatCompletionRole::System | ChatCompletionRole::Developer => Role::System,
-            ChatCompletionRole::User => Role::User,
-            ChatCompletionRole::Assistant => Role::Assistant,
-        };
-        let content = match self.content {
-            Some(Content::Text(text)) => text,
-            Some(Content::Parts(parts)) => text_of(parts, &at)?,
-            None => return Err(Error::invalid(at, "content must be a text: tool calls are not supported yet")),
-        };
-        if role == Role::User && content.trim().is_empty() {
-            return Err(Error::invalid(at, "content must not be empty"));
-        }
-        Ok(PromptMessage { role, content })
+impl StreamOptions {
+    pub fn include_usage(options: Option<&Self>) -> bool {
+        options.and_then(|options| options.include_usage) == Some(true)
     }
 }
 
-fn text_of(parts: Vec<ContentPart>, at: &str) -> Result<String> {
-    let texts = parts.into_iter().enumerate().map(|(index, part)| match (part.r#type.as_str(), part.text) {
-        ("text", Some(text)) => Ok(text),
-        ("text", None) => Err(Error::invalid(format!("{at}[{index}].text"), "a text part must have a text")),
-        (_, _) => Err(Error::invalid(format!("{at}[{index}]"), "only parts of type text are supported")),
-    });
-    texts.collect()
+/// More answers at once than a laptop writes together.
+const MAX_CHOICES: i64 = 8;
+
+/// The number of answers that `n` asks for.
+pub fn choices(n: Option<i64>) -> Result<u32> {
+    match n.unwrap_or(1) {
+        n @ 1..=MAX_CHOICES => Ok(n as u32),
+        _ => Err(Error::invalid("n", format!("n must be between 1 and {MAX_CHOICES}"))),
+    }
 }

@@ -71,7 +71,7 @@ impl Events {
     /// `None` after the process has died.
     pub async fn next(&mut self) -> Option<Event> {
         let event = self.inbox.recv().await;
-        self.ended = !matches!(event, Some(Event::Text { .. }));
+        self.ended = !matches!(event, Some(Event::Text { .. } | Event::Logprobs { .. } | Event::ToolCall { .. }));
         event
     }
 
@@ -137,7 +137,10 @@ fn request_of(event: &Event) -> &str {
         Event::Loaded { id, .. }
         | Event::Text { id, .. }
         | Event::Done { id, .. }
+        | Event::Logprobs { id, .. }
+        | Event::ToolCall { id, .. }
         | Event::Counted { id, .. }
+        | Event::Embedded { id, .. }
         | Event::Error { id, .. } => id,
     }
 }
@@ -168,8 +171,8 @@ async fn read_events(stdout: impl AsyncRead + Unpin, inboxes: Arc<Inboxes>) {
     while stdout.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
         match serde_json::from_slice(&line) {
             Ok(event) => inboxes.deliver(event),
-            // Its text stays out of the log: it may be a part of an answer.
-            Err(error) => tracing::warn!(%error, "the engine wrote a line that is no event"),
+            // Its text stays out of the log: it may be a part of an answer, and the error itself may quote it.
+            Err(error) => tracing::warn!(error = ?error.classify(), "the engine wrote a line that is no event"),
         }
         line.clear();
     }

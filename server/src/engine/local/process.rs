@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use flotilla_engine::protocol::{Command, Event, LoadOptions, ModelFacts, Piece, Prompt, Sampling};
+use flotilla_engine::protocol::{Command, EmbedText, Event, LoadOptions, ModelFacts, Output, Piece, Prompt, Sampling};
 use tokio::{process::Child, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -101,8 +101,13 @@ impl Process {
     }
 
     /// Start an answer, or go on with one.
-    pub fn generate(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling) -> Events {
-        self.connection.send(|id| Command::Generate { id, prompt, answer_so_far, params })
+    pub fn generate(&self, prompt: Prompt, answer_so_far: Piece, params: Sampling, output: Output) -> Events {
+        self.connection.send(|id| Command::Generate { id, prompt, answer_so_far, params, output })
+    }
+
+    /// Make vectors of texts.
+    pub fn embed(&self, texts: Vec<EmbedText>, truncate: bool) -> Events {
+        self.connection.send(|id| Command::Embed { id, texts, truncate })
     }
 
     /// Count the tokens of a prompt.

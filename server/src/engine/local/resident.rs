@@ -3,13 +3,16 @@
 use std::{
     mem::discriminant,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use flotilla_engine::protocol::LoadOptions;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -20,33 +23,31 @@ use crate::{backoff::Backoff, engine::EngineError};
 /// Dropping it ends its process.
 pub struct Resident {
     state: watch::Receiver<State>,
-    places: Arc<Semaphore>,
+    /// Places that are held.
+    held: AtomicUsize,
     last_used: Mutex<Instant>,
     limits: Limits,
     stop: CancellationToken,
     gone: CancellationToken,
 }
 
-/// A request's place among those that a model answers or that wait for it. While it is held, the model stays in memory.
+/// A request's place at a model. While it is held, the model stays in memory.
 pub struct Place {
     pub resident: Arc<Resident>,
-    /// `None` only while it is dropped.
-    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Place {
-    pub fn at(resident: &Arc<Resident>) -> Result<Self, EngineError> {
-        let permit = Arc::clone(&resident.places).try_acquire_owned();
-        let permit = permit.map_err(|_| EngineError::Busy(resident.limits.max_queue))?;
+    pub fn at(resident: &Arc<Resident>) -> Self {
+        resident.held.fetch_add(1, Ordering::Relaxed);
         resident.touch();
-        Ok(Self { resident: Arc::clone(resident), permit: Some(permit) })
+        Self { resident: Arc::clone(resident) }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         // Whoever is told finds the place free.
-        drop(self.permit.take());
+        self.resident.held.fetch_sub(1, Ordering::Relaxed);
         self.resident.touch();
         self.resident.limits.released.notify_one();
     }
@@ -60,13 +61,9 @@ pub struct Launch {
     pub options: LoadOptions,
 }
 
-/// How many requests a model takes, and how long they wait for it.
+/// How long requests wait for a model.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Requests that may be decoded at once.
-    pub slots: usize,
-    /// Requests that may wait beyond those.
-    pub max_queue: usize,
     /// How long a request waits while the model is loaded.
     pub load_timeout: Duration,
     /// Hears of each place that is given back.
@@ -101,7 +98,6 @@ impl Resident {
     pub fn start(launch: Launch, limits: Limits, predecessor: Option<CancellationToken>) -> Self {
         let (sender, state) = watch::channel(State::Loading);
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
-        let places = Arc::new(Semaphore::new(limits.slots + limits.max_queue));
         let (stopped, is_gone) = (stop.clone(), gone.clone());
         tokio::spawn(async move {
             if let Some(predecessor) = predecessor {
@@ -110,7 +106,7 @@ impl Resident {
             keep_loaded(&launch, &sender, &stopped).await;
             is_gone.cancel();
         });
-        Self { state, places, last_used: Mutex::new(Instant::now()), limits, stop, gone }
+        Self { state, held: AtomicUsize::new(0), last_used: Mutex::new(Instant::now()), limits, stop, gone }
     }
 
     /// The process, as soon as it has loaded its model.
@@ -144,7 +140,7 @@ impl Resident {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.places.available_permits() == self.limits.slots + self.limits.max_queue
+        self.held.load(Ordering::Relaxed) == 0
     }
 
     /// When a request came or ended last.

@@ -29,7 +29,7 @@ impl Residents {
             return Err(EngineError::Unavailable("the engine has been stopped".to_owned()));
         }
         match self.by_name.get(name) {
-            Some(resident) if !resident.is_worth_retrying() => Place::at(resident).map(Some),
+            Some(resident) if !resident.is_worth_retrying() => Ok(Some(Place::at(resident))),
             _ => Ok(None),
         }
     }
@@ -42,7 +42,7 @@ impl Residents {
         self.by_name.remove(name);
         let predecessor = self.make_room()?;
         let resident = Arc::new(Resident::start(launch, self.limits.clone(), predecessor));
-        let place = Place::at(&resident)?;
+        let place = Place::at(&resident);
         self.by_name.insert(name.to_owned(), resident);
         Ok(place)
     }
@@ -76,6 +76,11 @@ impl Residents {
 
     pub fn is_loaded(&self, name: &str) -> bool {
         self.by_name.get(name).is_some_and(|resident| resident.is_loaded())
+    }
+
+    /// When a model that is in memory was used last.
+    pub fn last_used(&self, name: &str) -> Option<Instant> {
+        self.by_name.get(name).filter(|resident| resident.is_loaded()).map(|resident| resident.last_used())
     }
 
     /// End all processes and start no more. The tokens are cancelled when they are gone.

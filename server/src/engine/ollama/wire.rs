@@ -1,22 +1,75 @@
 //! Ollama's JSON, as far as we use it.
 
-use std::borrow::Cow;
-
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::{chat::Parameters, engine, engine::PromptMessage};
+use crate::{
+    chat::Parameters,
+    engine::{self, EmbedText, EngineError, Function, Output, PromptMessage, Role, Schema},
+};
 
 #[derive(Serialize)]
 pub struct ChatRequest<'a> {
     model: &'a str,
     /// An answer that is continued stands at their end: Ollama goes on in the middle of it.
-    messages: Cow<'a, [PromptMessage]>,
+    messages: Vec<Message<'a>>,
+    #[serde(flatten)]
+    form: Form<'a>,
     stream: bool,
     /// Off: a prompt that is too long has to be an error and not lose its beginning.
     truncate: bool,
     /// Off: an answer that fills the context ends instead of forgetting the prompt.
     shift: bool,
     options: Options<'a>,
+}
+
+/// A text that is continued as it is.
+#[derive(Serialize)]
+pub struct GenerateRequest<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    raw: bool,
+    #[serde(flatten)]
+    form: Form<'a>,
+    stream: bool,
+    truncate: bool,
+    shift: bool,
+    options: Options<'a>,
+}
+
+#[derive(Serialize)]
+pub struct EmbedRequest<'a> {
+    model: &'a str,
+    input: Vec<&'a str>,
+    truncate: bool,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: Role,
+    content: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Value>,
+}
+
+/// What an answer consists of besides free text.
+#[derive(Serialize)]
+struct Form<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    function: &'a Function,
 }
 
 /// What is `None` is left to the model's own settings.
@@ -46,14 +99,69 @@ struct Options<'a> {
 }
 
 impl<'a> ChatRequest<'a> {
-    pub fn new(request: &'a engine::ChatRequest, context_length: u32) -> Self {
+    pub fn new(request: &'a engine::ChatRequest, messages: &'a [PromptMessage], context_length: u32) -> Self {
         Self {
             model: &request.model,
-            messages: request.messages_and_answer(),
+            messages: messages.iter().map(Message::new).collect(),
+            form: Form::new(&request.output),
             stream: true,
             truncate: false,
             shift: false,
             options: Options::new(&request.parameters, context_length),
+        }
+    }
+}
+
+impl<'a> GenerateRequest<'a> {
+    pub fn new(request: &'a engine::ChatRequest, prompt: &'a str, context_length: u32) -> Self {
+        Self {
+            model: &request.model,
+            prompt,
+            raw: true,
+            form: Form::new(&request.output),
+            stream: true,
+            truncate: false,
+            shift: false,
+            options: Options::new(&request.parameters, context_length),
+        }
+    }
+}
+
+impl<'a> EmbedRequest<'a> {
+    /// # Errors
+    /// Ollama takes texts only, and no tokens.
+    pub fn new(request: &'a engine::EmbedRequest) -> Result<Self, EngineError> {
+        let texts = request.texts.iter().map(|text| match text {
+            EmbedText::Text(text) => Ok(text.as_str()),
+            EmbedText::Tokens(_) => {
+                Err(EngineError::InvalidRequest("this engine takes texts and no tokens".to_owned()))
+            }
+        });
+        Ok(Self { model: &request.model, input: texts.collect::<Result<_, _>>()?, truncate: request.truncate })
+    }
+}
+
+impl<'a> Message<'a> {
+    fn new(message: &'a PromptMessage) -> Self {
+        let calls = message.tool_calls.iter().map(|call| {
+            let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+            json!({ "function": { "name": call.name, "arguments": arguments } })
+        });
+        Self { role: message.role, content: &message.content, tool_calls: calls.collect() }
+    }
+}
+
+impl<'a> Form<'a> {
+    fn new(output: &'a Output) -> Self {
+        let functions = output.tools.as_ref().map(|tools| tools.functions.as_slice()).unwrap_or_default();
+        Self {
+            format: output.schema.as_ref().map(|schema| match schema {
+                schema if *schema == Schema::any_object() => json!("json"),
+                schema => schema.schema.clone(),
+            }),
+            tools: functions.iter().map(|function| Tool { r#type: "function", function }).collect(),
+            logprobs: output.logprobs.map(|_| true),
+            top_logprobs: output.logprobs.filter(|count| *count > 0),
         }
     }
 }
@@ -82,6 +190,9 @@ impl<'a> Options<'a> {
 pub struct Chunk {
     pub error: Option<String>,
     pub message: Option<ChunkMessage>,
+    /// Where a text is continued, in place of `message`.
+    pub response: Option<String>,
+    pub logprobs: Vec<TokenLogprob>,
     pub done: bool,
     pub done_reason: Option<String>,
     pub total_duration: u64,
@@ -95,6 +206,47 @@ pub struct Chunk {
 pub struct ChunkMessage {
     #[serde(default)]
     pub content: String,
+    #[serde(default)]
+    pub tool_calls: Vec<ToolCall>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ToolCall {
+    pub function: CalledFunction,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct CalledFunction {
+    pub name: String,
+    #[serde(default)]
+    pub arguments: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct TokenLogprob {
+    token: String,
+    logprob: f32,
+    bytes: Option<Vec<u8>>,
+    #[serde(default)]
+    top_logprobs: Vec<TokenLogprob>,
+}
+
+impl From<TokenLogprob> for engine::TokenLogprob {
+    fn from(token: TokenLogprob) -> Self {
+        Self {
+            bytes: token.bytes.unwrap_or_else(|| token.token.into_bytes()),
+            logprob: token.logprob,
+            top: token.top_logprobs.into_iter().map(Self::from).collect(),
+        }
+    }
+}
+
+/// `/api/embed`.
+#[derive(Deserialize)]
+pub struct Embedded {
+    pub embeddings: Vec<Vec<f32>>,
+    #[serde(default)]
+    pub prompt_eval_count: u32,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +264,7 @@ pub struct Tags {
 pub struct InstalledModel {
     pub name: String,
     pub size: u64,
+    pub modified_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub details: Details,
 }
@@ -121,6 +274,7 @@ pub struct Details {
     /// For example `134.52M`.
     parameter_size: Option<String>,
     pub quantization_level: Option<String>,
+    pub family: Option<String>,
 }
 
 impl Details {
@@ -149,6 +303,7 @@ pub struct Ps {
 pub struct LoadedModel {
     pub name: String,
     pub context_length: Option<u32>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 #[cfg(test)]
@@ -158,7 +313,7 @@ mod tests {
     #[test]
     fn a_parameter_size_is_read_with_its_unit() {
         let parameters =
-            |size: &str| Details { parameter_size: Some(size.to_owned()), quantization_level: None }.parameters();
+            |size: &str| Details { parameter_size: Some(size.to_owned()), ..Details::default() }.parameters();
 
         assert_eq!(parameters("134.52M"), Some(134_520_000));
         assert_eq!(parameters("7B"), Some(7_000_000_000));

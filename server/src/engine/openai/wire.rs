@@ -1,52 +1,9 @@
-//! OpenAI's JSON, as far as we use it, and what its compatible servers make of it.
+//! The JSON that OpenAI-compatible servers answer with, as far as we use it.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{chat::Parameters, engine, engine::PromptMessage};
-
-#[derive(Serialize)]
-pub struct ChatRequest<'a> {
-    model: &'a str,
-    messages: Cow<'a, [PromptMessage]>,
-    /// With an answer at the end of the messages that has to be continued. llama-server does so by itself; vLLM does when
-    /// it is told with these two; a server that knows neither refuses them, and so does not begin a second answer.
-    #[serde(flatten)]
-    continuation: Option<Continuation>,
-    stream: bool,
-    stream_options: StreamOptions,
-    /// Ours have the names that OpenAI, or else llama.cpp's server, gave them.
-    #[serde(flatten)]
-    parameters: &'a Parameters,
-}
-
-#[derive(Serialize)]
-struct Continuation {
-    continue_final_message: bool,
-    add_generation_prompt: bool,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-impl<'a> ChatRequest<'a> {
-    pub fn new(request: &'a engine::ChatRequest) -> Self {
-        let continues = !request.answer_so_far.is_empty();
-        Self {
-            model: &request.model,
-            messages: request.messages_and_answer(),
-            continuation: continues
-                .then_some(Continuation { continue_final_message: true, add_generation_prompt: false }),
-            stream: true,
-            stream_options: StreamOptions { include_usage: true },
-            parameters: &request.parameters,
-        }
-    }
-}
+use crate::engine;
 
 /// An event of an answer.
 #[derive(Deserialize)]
@@ -61,12 +18,69 @@ pub struct Chunk {
 pub struct Choice {
     #[serde(default)]
     pub delta: ChoiceDelta,
+    /// Where a text is continued, in place of `delta`.
+    pub text: Option<String>,
+    pub logprobs: Option<Logprobs>,
     pub finish_reason: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 pub struct ChoiceDelta {
     pub content: Option<String>,
+    pub tool_calls: Option<Vec<ToolCallDelta>>,
+}
+
+/// A piece of a call; the first one has its name.
+#[derive(Deserialize)]
+pub struct ToolCallDelta {
+    #[serde(default)]
+    pub index: usize,
+    pub id: Option<String>,
+    #[serde(default)]
+    pub function: FunctionDelta,
+}
+
+#[derive(Default, Deserialize)]
+pub struct FunctionDelta {
+    pub name: Option<String>,
+    pub arguments: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+pub struct Logprobs {
+    pub content: Option<Vec<TokenLogprob>>,
+}
+
+#[derive(Deserialize)]
+pub struct TokenLogprob {
+    token: String,
+    logprob: f32,
+    bytes: Option<Vec<u8>>,
+    #[serde(default)]
+    top_logprobs: Vec<TokenLogprob>,
+}
+
+impl From<TokenLogprob> for engine::TokenLogprob {
+    fn from(token: TokenLogprob) -> Self {
+        Self {
+            bytes: token.bytes.unwrap_or_else(|| token.token.into_bytes()),
+            logprob: token.logprob,
+            top: token.top_logprobs.into_iter().map(Self::from).collect(),
+        }
+    }
+}
+
+/// `/embeddings`.
+#[derive(Deserialize)]
+pub struct EmbeddingList {
+    pub data: Vec<Embedding>,
+    pub usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+pub struct Embedding {
+    pub index: usize,
+    pub embedding: Vec<f32>,
 }
 
 #[derive(Deserialize)]

@@ -101,7 +101,10 @@ mod tests {
             parameters: None,
             context_length: None,
             capabilities: Vec::new(),
+            family: None,
+            modified_at: None,
             loaded: true,
+            unloads_at: None,
             description: None,
         };
         ids.iter().map(model).collect()

@@ -84,6 +84,11 @@ impl Place {
         .boxed()
     }
 
+    /// It was answered at once and in whole.
+    pub fn answered(mut self) {
+        self.end(Ok(()));
+    }
+
     /// The replica has refused the request, or died of it.
     pub fn refused(mut self, error: &EngineError) {
         self.end(Err(error));
@@ -92,7 +97,9 @@ impl Place {
     fn see(&mut self, item: &Result<Delta, EngineError>) {
         match item {
             Ok(Delta::Done(_)) => self.end(Ok(())),
-            Ok(_) => self.count_piece(),
+            Ok(Delta::Text(_) | Delta::ToolCall(_)) => self.count_piece(),
+            // They come beside the text.
+            Ok(Delta::Logprobs(_)) => {}
             Err(error) => self.end(Err(error)),
         }
     }
@@ -123,13 +130,17 @@ impl Place {
                 | EngineError::Timeout
                 | EngineError::Interrupted
                 | EngineError::Internal(_) => self.replica.failed(now),
-                EngineError::Overloaded(_) | EngineError::Busy(_) => self.replica.is_busy(now),
+                EngineError::Overloaded(_) => self.replica.is_busy(now),
                 // It works: the request does not.
                 EngineError::UnknownModel(_)
                 | EngineError::ContextLengthExceeded
                 | EngineError::InvalidRequest(_)
                 | EngineError::InUse(_)
-                | EngineError::KeptElsewhere => self.replica.succeeded(),
+                | EngineError::KeptElsewhere
+                | EngineError::UnusableSchema(_)
+                | EngineError::UnusableTools(_)
+                | EngineError::ToolsUnsupported
+                | EngineError::Unsupported(_) => self.replica.succeeded(),
             },
         }
         self.release(now);

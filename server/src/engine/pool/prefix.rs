@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use foldhash::fast::RandomState;
+use foldhash::fast::{FoldHasher, RandomState};
 use tokio::time::Instant;
 
-use crate::engine::{PromptMessage, Role};
+use crate::engine::{Prompt, Role};
 
 /// Bytes of a prompt that are cached together or not at all, as far as we look; some sixty tokens.
 const BLOCK: usize = 256;
-const BYTES_PER_TOKEN: usize = 4;
+pub const BYTES_PER_TOKEN: usize = 4;
 /// What comes behind so many blocks is not looked at.
 const MAX_BLOCKS: usize = 1024;
 /// Blocks that are remembered in each of the two halves of the lifetime; some megabytes.
@@ -29,39 +29,82 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The beginning of what the model server makes of `messages`. Its template is not known here, and does not have to
-    /// be: messages that begin alike are prompts that begin alike.
-    pub fn new(hashing: &RandomState, model: &str, messages: &[PromptMessage]) -> Self {
-        let mut hasher = hashing.build_hasher();
-        hasher.write(model.as_bytes());
-        let mut prefix = Self { blocks: Vec::new(), tokens: 0 };
-        let (mut room, mut length) = (BLOCK, 0);
-        for message in messages {
-            hasher.write_u8(match message.role {
-                Role::System => 1,
-                Role::User => 2,
-                Role::Assistant => 3,
-            });
-            length += message.content.len();
-            let mut content = message.content.as_bytes();
-            while !content.is_empty() && prefix.blocks.len() < MAX_BLOCKS {
-                let (part, rest) = content.split_at(content.len().min(room));
-                hasher.write(part);
-                room -= part.len();
-                content = rest;
-                if room == 0 {
-                    prefix.blocks.push(hasher.finish());
-                    room = BLOCK;
+    /// The beginning of what the model server makes of `prompt`. Its template is not known here, and does not have to be:
+    /// messages that begin alike are prompts that begin alike.
+    pub fn new(hashing: &RandomState, model: &str, prompt: &Prompt) -> Self {
+        let mut chain = Chain::of(hashing, model);
+        match prompt {
+            Prompt::Text(text) => chain.add(Part::Text, text),
+            Prompt::Messages(messages) => {
+                for message in messages {
+                    chain.add(Part::Message(message.role), &message.content);
+                    for call in &message.tool_calls {
+                        chain.add(Part::Call, &call.name);
+                        chain.add(Part::Arguments, &call.arguments);
+                    }
                 }
             }
         }
-        prefix.tokens = (length / BYTES_PER_TOKEN) as u64;
-        prefix
+        Self { tokens: (chain.length / BYTES_PER_TOKEN) as u64, blocks: chain.blocks }
+    }
+
+    /// A prompt of which nothing but its length matters.
+    pub fn of_unknown(tokens: u64) -> Self {
+        Self { blocks: Vec::new(), tokens }
     }
 
     /// How many tokens a replica has to compute that has these first blocks in its cache.
     pub fn tokens_behind(&self, blocks: usize) -> u64 {
         self.tokens.saturating_sub((blocks * BLOCK / BYTES_PER_TOKEN) as u64)
+    }
+}
+
+/// What a text is in its prompt: the same text elsewhere makes another prompt.
+enum Part {
+    Text,
+    Message(Role),
+    Call,
+    Arguments,
+}
+
+/// The blocks of a prompt as its texts come.
+struct Chain {
+    hasher: FoldHasher<'static>,
+    blocks: Vec<u64>,
+    /// Bytes until the block is full.
+    room: usize,
+    length: usize,
+}
+
+impl Chain {
+    fn of(hashing: &RandomState, model: &str) -> Self {
+        let mut hasher = hashing.build_hasher();
+        hasher.write(model.as_bytes());
+        Self { hasher, blocks: Vec::new(), room: BLOCK, length: 0 }
+    }
+
+    fn add(&mut self, part: Part, text: &str) {
+        self.hasher.write_u8(match part {
+            Part::Text => 0,
+            Part::Message(Role::System) => 1,
+            Part::Message(Role::User) => 2,
+            Part::Message(Role::Assistant) => 3,
+            Part::Message(Role::Tool) => 4,
+            Part::Call => 5,
+            Part::Arguments => 6,
+        });
+        self.length += text.len();
+        let mut text = text.as_bytes();
+        while !text.is_empty() && self.blocks.len() < MAX_BLOCKS {
+            let (begin, rest) = text.split_at(text.len().min(self.room));
+            self.hasher.write(begin);
+            self.room -= begin.len();
+            text = rest;
+            if self.room == 0 {
+                self.blocks.push(self.hasher.finish());
+                self.room = BLOCK;
+            }
+        }
     }
 }
 
@@ -166,22 +209,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::PromptMessage;
 
     const LIFETIME: Duration = Duration::from_secs(100);
     const CACHE: Cache = Cache { slot: 3, number: 7 };
 
     fn message(role: Role, content: &str) -> PromptMessage {
-        PromptMessage { role, content: content.to_owned() }
+        PromptMessage::new(role, content)
     }
 
     fn prefix(messages: &[PromptMessage]) -> Prefix {
-        Prefix::new(&RandomState::default(), "model", messages)
+        Prefix::new(&RandomState::default(), "model", &messages.to_vec().into())
     }
 
     /// How many of its blocks a prompt shares with another.
     fn shared(one: &[PromptMessage], other: &[PromptMessage]) -> usize {
         let hashing = RandomState::default();
-        let [one, other] = [one, other].map(|messages| Prefix::new(&hashing, "model", messages).blocks);
+        let [one, other] =
+            [one, other].map(|messages| Prefix::new(&hashing, "model", &messages.to_vec().into()).blocks);
         one.iter().zip(&other).take_while(|(one, other)| one == other).count()
     }
 
@@ -267,7 +312,7 @@ mod tests {
         let hashing = RandomState::default();
 
         for number in 0..200 {
-            let prompt = [message(Role::User, &format!("{number:04}").repeat(MAX_BLOCKS * BLOCK / 4))];
+            let prompt = format!("{number:04}").repeat(MAX_BLOCKS * BLOCK / 4).into();
             remembered.add(&Prefix::new(&hashing, "model", &prompt), CACHE);
             remembered.age(now);
         }

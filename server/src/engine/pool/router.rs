@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::prefix::{Cache, Prefix, Remembered};
-use crate::engine::PromptMessage;
+use crate::engine::Prompt;
 
 /// A replica is not given more for its cache while it has over so many times the mean to do.
 const LOAD_BOUND: f64 = 1.25;
@@ -29,6 +29,13 @@ pub struct Question {
     pub prefix: Prefix,
     /// How many tokens the answer is expected to have.
     pub answer_tokens: u64,
+}
+
+impl Question {
+    /// Texts that a replica reads and says nothing to. Their beginnings are not looked for: nothing is kept of them.
+    pub fn without_answer(tokens: u64) -> Self {
+        Self { prefix: Prefix::of_unknown(tokens), answer_tokens: 0 }
+    }
 }
 
 /// A replica that may be chosen.
@@ -52,8 +59,8 @@ impl Router {
         Self { hashing: RandomState::default(), remembered: Mutex::new(Remembered::new(lifetime, now)) }
     }
 
-    pub fn question(&self, model: &str, messages: &[PromptMessage], answer_tokens: u64) -> Question {
-        Question { prefix: Prefix::new(&self.hashing, model, messages), answer_tokens }
+    pub fn question(&self, model: &str, prompt: &Prompt, answer_tokens: u64) -> Question {
+        Question { prefix: Prefix::new(&self.hashing, model, prompt), answer_tokens }
     }
 
     /// Choose among `candidates`, which stand at their slots. `None` when there are none.
@@ -105,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::Role;
+    use crate::engine::{PromptMessage, Role};
 
     const LIFETIME: Duration = Duration::from_secs(180);
 
@@ -114,8 +121,8 @@ mod tests {
         (0..).zip(outstanding).map(candidate).collect()
     }
 
-    fn prompt(text: &str) -> Vec<PromptMessage> {
-        vec![PromptMessage { role: Role::User, content: text.to_owned() }]
+    fn prompt(text: &str) -> Prompt {
+        vec![PromptMessage::new(Role::User, text)].into()
     }
 
     struct Test {

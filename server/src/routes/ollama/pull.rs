@@ -30,6 +30,7 @@ use crate::{
         (status = OK, content((PullLine = "application/x-ndjson"), (PullLine = "application/json"))),
         (status = BAD_REQUEST, body = ErrorBody),
         (status = FORBIDDEN, body = ErrorBody),
+        (status = CONFLICT, description = "the models are kept elsewhere", body = ErrorBody),
         (status = BAD_GATEWAY, description = "the model could not be pulled", body = ErrorBody),
         (status = SERVICE_UNAVAILABLE, body = ErrorBody),
     ),
@@ -60,7 +61,7 @@ fn progress(changes: impl Stream<Item = Result<Job>> + Send) -> impl Stream<Item
         for await change in changes {
             let end = match change {
                 Ok(job) => {
-                    if let Some(line) = told.next(&job) {
+                    for line in told.next(&job) {
                         yield Framing::Line.frame(&line);
                     }
                     ended(&job)

@@ -1,13 +1,51 @@
 // A Flotilla of its own for a test: the real program, a free port, an empty data folder.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 export const STARTER = "smollm2:135m";
+export const CALLING = "calling:135m";
+
+/** All that a stream gives. */
+export async function all(stream) {
+  const items = [];
+  for await (const item of stream) items.push(item);
+  return items;
+}
+
+/** A server that answers every chat with these words. */
+export async function scripted(text, settings = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "script-"));
+  await writeFile(join(folder, "script.txt"), text);
+  const server = await serve({ SCRIPT: join(folder, "script.txt"), SCRIPT_DELAY_MS: "0", ...settings });
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** A server with the starter model under a template that knows functions, as `calling:135m`. */
+export async function serveCalling() {
+  const folder = await mkdtemp(join(tmpdir(), "calling-"));
+  const program = fileURLToPath(new URL("../python/gguf.py", import.meta.url));
+  execFileSync("python3", [program, join(modelsDir(), "smollm2/135m.gguf"), join(folder, "calling/135m.gguf")]);
+  const server = await serve({ MODELS_DIR: folder });
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
 
 /** Start a server with these settings; `stop` ends it. */
 export async function serve(settings = {}) {

@@ -2,14 +2,11 @@
 // FLOTILLA_BIN names the server's program.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import OpenAI from "openai";
 
-import { serve, STARTER } from "./flotilla.js";
+import { all, scripted, serve, STARTER } from "./flotilla.js";
 
 const QUESTION = [{ role: "user", content: "Write three sentences about the sea." }];
 
@@ -29,11 +26,6 @@ describe("with the real model", () => {
       options,
     );
   const text = async (parameters) => (await ask(parameters)).choices[0].message.content;
-  const all = async (stream) => {
-    const chunks = [];
-    for await (const chunk of stream) chunks.push(chunk);
-    return chunks;
-  };
 
   test("the starter model is listed", async () => {
     const models = await all(client.models.list());
@@ -116,9 +108,9 @@ describe("with the real model", () => {
       [{ temperature: 3 }, "invalid_request"],
       [{ max_tokens: -1 }, "invalid_request"],
       [{ messages: [] }, "invalid_request"],
-      [{ n: 2 }, "unsupported_parameter"],
+      [{ n: 9 }, "invalid_request"],
       [{ tools }, "unsupported_parameter"],
-      [{ logprobs: true }, "unsupported_parameter"],
+      [{ logit_bias: { 1: 5 } }, "unsupported_parameter"],
     ]) {
       await assert.rejects(ask(wish), (error) => {
         assert(error instanceof OpenAI.BadRequestError);
@@ -183,10 +175,7 @@ describe("with other servers", () => {
     });
 
   test("the access token is the API key", async (context) => {
-    const folder = await mkdtemp(join(tmpdir(), "script-"));
-    context.after(() => rm(folder, { recursive: true }));
-    await writeFile(join(folder, "script.txt"), "one two three");
-    const server = await serve({ SCRIPT: join(folder, "script.txt"), ACCESS_TOKEN: "right" });
+    const server = await scripted("one two three", { ACCESS_TOKEN: "right" });
     context.after(() => server.stop());
     assert.equal((await ask(server, "right")).choices[0].message.content, "one two three");
     await assert.rejects(ask(server, "wrong"), OpenAI.AuthenticationError);

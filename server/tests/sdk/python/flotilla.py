@@ -5,8 +5,12 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import unittest
+
+import gguf
 
 STARTER = "smollm2:135m"
+CALLING = "calling:135m"
 
 
 def models_dir():
@@ -16,6 +20,25 @@ def models_dir():
     data = os.environ.get("DATA_DIR")
     share = os.environ.get("XDG_DATA_HOME", pathlib.Path.home() / ".local/share")
     return str(pathlib.Path(data or pathlib.Path(share, "flotilla"), "models"))
+
+
+@contextlib.contextmanager
+def scripted(text, **settings):
+    """A server that answers every chat with these words."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = pathlib.Path(folder, "script.txt")
+        script.write_text(text)
+        with serve(SCRIPT=str(script), SCRIPT_DELAY_MS="0", **settings) as url:
+            yield url
+
+
+@contextlib.contextmanager
+def serve_calling(**settings):
+    """A server with the starter model under a template that knows functions, as `calling:135m`."""
+    with tempfile.TemporaryDirectory() as folder:
+        gguf.write_with_template(pathlib.Path(models_dir(), "smollm2/135m.gguf"), pathlib.Path(folder, "calling/135m.gguf"))
+        with serve(MODELS_DIR=folder, **settings) as url:
+            yield url
 
 
 @contextlib.contextmanager
@@ -38,3 +61,11 @@ def serve(**settings):
                 program.terminate()
                 program.wait(timeout=60)
                 program.stdout.close()
+
+
+def main():
+    """Run the tests of the program that calls this, and close with the line that CI reads."""
+    result = unittest.main(module="__main__", exit=False, verbosity=2).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    raise SystemExit(failed > 0)

@@ -1,17 +1,16 @@
 """OpenAI's official Python client, unmodified, against a real server with the real starter model.
 
-FLOTILLA_BIN names the server's program. Run it alone with `python3 test_openai.py`.
+FLOTILLA_BIN names the server's program. Run it alone with `python3 test_openai.py`. What is not plain chat is in
+test_openai_forms.py and test_openai_paths.py.
 """
 
 import asyncio
 import concurrent.futures
-import pathlib
-import tempfile
 import unittest
 
 import openai
 
-from flotilla import STARTER, serve
+from flotilla import STARTER, main, scripted, serve
 
 QUESTION = [{"role": "user", "content": "Write three sentences about the sea."}]
 
@@ -109,7 +108,7 @@ class RealModel(unittest.TestCase):
 
     def test_wishes_that_cannot_be_met_are_bad_requests(self):
         tool = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
-        for wish in ({"n": 2}, {"tools": [tool]}, {"logprobs": True}, {"response_format": {"type": "json_object"}}):
+        for wish in ({"tools": [tool]}, {"logit_bias": {"1": 5}}, {"modalities": ["text", "audio"]}):
             refused = self.refusal(openai.BadRequestError, **wish)
             self.assertEqual((refused.code, refused.param), ("unsupported_parameter", next(iter(wish))))
 
@@ -174,13 +173,10 @@ class OtherServers(unittest.TestCase):
             return client.chat.completions.create(model="scripted", messages=messages).choices[0].message.content
 
     def test_the_access_token_is_the_api_key(self):
-        with tempfile.TemporaryDirectory() as folder:
-            script = pathlib.Path(folder, "script.txt")
-            script.write_text("one two three")
-            with serve(SCRIPT=str(script), ACCESS_TOKEN="right") as url:
-                self.assertEqual(self.ask(url, api_key="right"), "one two three")
-                with self.assertRaises(openai.AuthenticationError):
-                    self.ask(url, api_key="wrong")
+        with scripted("one two three", ACCESS_TOKEN="right") as url:
+            self.assertEqual(self.ask(url, api_key="right"), "one two three")
+            with self.assertRaises(openai.AuthenticationError):
+                self.ask(url, api_key="wrong")
 
     def test_an_engine_that_is_down_is_a_server_error_that_may_be_retried(self):
         # Port 9 is discard, which nobody listens on.
@@ -190,9 +186,18 @@ class OtherServers(unittest.TestCase):
         self.assertEqual(caught.exception.status_code, 503)
         self.assertGreater(int(caught.exception.response.headers["retry-after"]), 0)
 
+    def test_a_flotilla_in_front_of_another_passes_everything_on(self):
+        with serve() as behind, serve(OPENAI_BASE_URL=behind + "/v1") as url:
+            with openai.OpenAI(base_url=url + "/v1", api_key="none", max_retries=0) as client:
+                asked = {"model": STARTER, "messages": QUESTION, "max_tokens": 8, "temperature": 0}
+                answer = client.chat.completions.create(**asked, logprobs=True, top_logprobs=2)
+                self.assertEqual(len(answer.choices[0].logprobs.content[0].top_logprobs), 2)
+                self.assertTrue(client.completions.create(model=STARTER, prompt="Once", max_tokens=4).choices[0].text)
+                self.assertEqual(len(client.embeddings.create(model=STARTER, input=["a", "b"]).data), 2)
+                form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"enum": ["red", "green"]}}}
+                colour = client.chat.completions.create(**asked, response_format=form).choices[0].message.content
+                self.assertIn(colour, ['"red"', '"green"'])
+
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    raise SystemExit(failed > 0)
+    main()

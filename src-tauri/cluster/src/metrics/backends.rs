@@ -20,7 +20,7 @@ pub struct Rates {
     pub tokens_per_second: Option<f64>,
     /// The mean over the answers that began since the last sample.
     pub ttft_ms: Option<f64>,
-    /// Answers without a first piece of text yet.
+    /// Requests in line for a slot.
     pub queue_depth: Option<f64>,
     pub in_flight: Option<f64>,
 }

@@ -17,7 +17,7 @@ impl Totals {
         for (name, labels, value) in text.lines().filter_map(series) {
             let total = match name {
                 "flotilla_answers_in_flight" => &mut totals.in_flight,
-                "flotilla_answers_waiting" => &mut totals.queue_depth,
+                "flotilla_queue_depth" => &mut totals.queue_depth,
                 "flotilla_tokens_total" if labels.contains("kind=\"completion\"") => &mut totals.completion_tokens,
                 "flotilla_time_to_first_token_seconds_sum" => &mut totals.first_token_seconds,
                 "flotilla_time_to_first_token_seconds_count" => &mut totals.first_tokens,

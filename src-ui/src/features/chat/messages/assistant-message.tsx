@@ -16,6 +16,7 @@ import type { BranchNode } from '../tree/branch';
 import { AnswerDetails } from './answer-details';
 import { BranchPicker } from './branch-picker';
 import { MessageActions } from './message-actions';
+import { progress } from './progress';
 
 export function AssistantMessage({ node, latest }: { node: BranchNode; latest: boolean }) {
   const run = useRun(node.message);
@@ -51,11 +52,10 @@ function knownText(message: Message, run: RunState | null): string {
 }
 
 function Sailing({ run, started }: { run: RunState | null; started: boolean }) {
-  const reconnecting = run?.phase === 'running' && run.link === 'reconnecting';
   return (
     <div className="mt-2 flex h-7 items-center gap-2.5 text-sm text-muted" data-testid="generating">
       <Logo sailing className="size-5 text-accent" />
-      {reconnecting ? 'Reconnecting…' : !started && 'Thinking…'}
+      {progress(run, started)}
     </div>
   );
 }

@@ -36,6 +36,18 @@ describe('the state of a run', () => {
     expect(state).toMatchObject({ start: { model: 'smollm2:135m', context }, text: '' });
   });
 
+  it('knows its place in line until it is its turn', () => {
+    const context = { messages_sent: 1, messages_left_out: 0, context_length: 2048, max_messages: 20 };
+    const waiting = receive(
+      newRun,
+      [1, { type: 'queued', position: 3 }],
+      [2, { type: 'queued', position: 2 }],
+    );
+    expect(waiting).toMatchObject({ position: 2, lastSeq: 2 });
+    const started = receive(waiting, [3, { type: 'started', model: 'smollm2:135m', context }]);
+    expect(started).toMatchObject({ position: null });
+  });
+
   it.each(['finished', 'failed'] as const)('takes the whole message from the last event, %s', (type) => {
     const message = aMessage({ content: 'the whole answer' });
     const state = receive(newRun, [1, delta('the whole')], [2, { type, message }]);

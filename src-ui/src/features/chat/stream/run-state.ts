@@ -2,7 +2,16 @@ import type { ContextReport, Message, RunEvent } from '@/api/types';
 
 /** What is known of an answer while it is being made. */
 export type RunState =
-  | { phase: 'running'; text: string; lastSeq: number; link: Link; stopping: boolean; start: RunStart | null }
+  | {
+      phase: 'running';
+      text: string;
+      lastSeq: number;
+      link: Link;
+      stopping: boolean;
+      /** Place in line, from 1, while it waits for its turn. */
+      position: number | null;
+      start: RunStart | null;
+    }
   | { phase: 'ended'; text: string; lastSeq: number; message: Message }
   /** The server no longer knows the run; the stored message says how it ended. */
   | { phase: 'gone'; text: string; lastSeq: number };
@@ -28,6 +37,7 @@ export const newRun: RunState = {
   lastSeq: 0,
   link: 'connecting',
   stopping: false,
+  position: null,
   start: null,
 };
 
@@ -52,8 +62,15 @@ export function reduceRun(state: RunState, action: RunAction): RunState {
 
 function applyEvent(state: RunState & { phase: 'running' }, seq: number, event: RunEvent): RunState {
   switch (event.type) {
+    case 'queued':
+      return { ...state, lastSeq: seq, position: event.position };
     case 'started':
-      return { ...state, lastSeq: seq, start: { model: event.model, context: event.context } };
+      return {
+        ...state,
+        lastSeq: seq,
+        position: null,
+        start: { model: event.model, context: event.context },
+      };
     case 'delta':
       return { ...state, lastSeq: seq, text: state.text + event.text };
     case 'finished':

@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::chat::admission::Refusal;
+
+/// The series of the line in front of the engine.
+#[derive(Clone)]
+pub struct QueueSeries {
+    depth: Gauge,
+    slots: Gauge,
+    busy: Gauge,
+    wait: Histogram,
+    refused: Family<RefusalLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    cause: &'static str,
+}
+
+const CAUSES: [&str; 3] = ["queue_full", "caller_limit", "queue_timeout"];
+
+impl QueueSeries {
+    pub(super) fn register(registry: &mut Registry, wait: Histogram) -> Self {
+        let (depth, slots, busy) = (Gauge::default(), Gauge::default(), Gauge::default());
+        registry.register("queue_depth", "Requests in line for a slot", depth.clone());
+        registry.register("slots", "Answers that a model can write at once", slots.clone());
+        registry.register("slots_busy", "Slots in use, of all models", busy.clone());
+        registry.register_with_unit("queue_wait", "Wait for a slot", Unit::Seconds, wait.clone());
+        let refused: Family<RefusalLabels, Counter> = Family::default();
+        // Series that are there from the start, so that their first count is seen as one.
+        for cause in CAUSES {
+            drop(refused.get_or_create(&RefusalLabels { cause }));
+        }
+        registry.register("requests_refused", "Requests that got no slot, by cause", refused.clone());
+        Self { depth, slots, busy, wait, refused }
+    }
+
+    pub fn set_slots(&self, slots: usize) {
+        self.slots.set(slots as i64);
+    }
+
+    pub fn set(&self, depth: usize, busy: usize) {
+        self.depth.set(depth as i64);
+        self.busy.set(busy as i64);
+    }
+
+    pub fn observe_wait(&self, wait: Duration) {
+        self.wait.observe(wait.as_secs_f64());
+    }
+
+    pub fn count_refusal(&self, refusal: Refusal) {
+        let cause = match refusal {
+            Refusal::QueueFull(_) => "queue_full",
+            Refusal::CallerLimit(_) => "caller_limit",
+            Refusal::Timeout(_) => "queue_timeout",
+        };
+        self.refused.get_or_create(&RefusalLabels { cause }).inc();
+    }
+}
