@@ -78,7 +78,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     keep_alive: i64,
 
-    /// Chats that the server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
+    /// Chats that each server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     upstream_slots: u32,
 

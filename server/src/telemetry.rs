@@ -19,8 +19,12 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use self::replicas::Replicas;
 pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
-use crate::engine::{ChatStream, Delta, Engine, EngineError, FinishReason};
+use crate::{
+    config::Config,
+    engine::{ChatStream, Delta, Engine, EngineError, FinishReason},
+};
 
 /// Every series of `GET /metrics`.
 pub struct Metrics {
@@ -84,7 +88,7 @@ struct TokenLabels {
 
 impl Metrics {
     /// What `engine` tells of itself is asked for at each look.
-    pub fn new(engine: Arc<dyn Engine>) -> Self {
+    pub fn new(config: &Config, engine: Arc<dyn Engine>) -> Self {
         let mut registry = Registry::with_prefix("flotilla");
         let seconds = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0]);
         let requests = Family::default();
@@ -119,7 +123,7 @@ impl Metrics {
         let answer_seconds = Counter::default();
         let help = "Time that engines spent on answers";
         registry.register_with_unit("answer", help, Unit::Seconds, answer_seconds.clone());
-        registry.register_collector(Box::new(replicas::Replicas(engine)));
+        registry.register_collector(Box::new(Replicas { engine, slots_each: config.slots_per_replica() }));
         Self {
             registry,
             queue,

@@ -98,7 +98,7 @@ impl Pool {
 
     /// These engines under their names.
     pub fn new(engines: impl IntoIterator<Item = (String, Arc<dyn Engine>)>, config: &Config) -> Self {
-        Self::of(Members::of(engines.into_iter().map(|(name, engine)| Replica::new(name, engine))), config)
+        Self::of(Members::of(engines), config)
     }
 
     fn of(members: Members, config: &Config) -> Self {
@@ -118,6 +118,21 @@ impl Pool {
         let replicas = self.members.borrow().iter().map(|replica| replica.status(now)).collect();
         let (retries, retries_refused) = self.budget.counts();
         PoolStatus { replicas, retries, retries_refused }
+    }
+
+    /// How many replicas answer now.
+    pub fn replicas(&self) -> usize {
+        working(self.members.borrow().iter()).len()
+    }
+
+    /// How many of them may have `model`.
+    pub fn replicas_of(&self, model: &str) -> usize {
+        working(self.members.borrow().who_may_have(model).flatten()).len()
+    }
+
+    /// Changes when either of these numbers may have.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.members.borrow().changes.subscribe()
     }
 
     /// What the choice of a replica depends on. `max_tokens` is the limit of the answer, where it has one.
@@ -198,12 +213,8 @@ impl Pool {
         let _ = self.members.subscribe().wait_for(|members| members.are_known).await;
     }
 
-    /// All but those that are broken, or all where all are.
     fn working(&self) -> Vec<Arc<Replica>> {
-        let now = Instant::now();
-        let members = self.members.borrow();
-        let working: Vec<_> = members.iter().filter(|replica| replica.health(now) != Health::Broken).cloned().collect();
-        if working.is_empty() { members.iter().cloned().collect() } else { working }
+        working(self.members.borrow().iter()).into_iter().cloned().collect()
     }
 
     async fn ask_for_models(&self, replicas: &[Arc<Replica>]) -> Result<Vec<Model>, EngineError> {
@@ -330,6 +341,13 @@ fn candidates(members: &Members, model: &str, tried: &[Arc<Replica>], now: Insta
         candidates[slot as usize] = Some(Candidate { cache, outstanding: replica.outstanding_tokens() });
     }
     candidates
+}
+
+/// All but those that are broken, or all where all are.
+fn working<'a>(replicas: impl Iterator<Item = &'a Arc<Replica>>) -> Vec<&'a Arc<Replica>> {
+    let now = Instant::now();
+    let (broken, working): (Vec<_>, Vec<_>) = replicas.partition(|replica| replica.health(now) == Health::Broken);
+    if working.is_empty() { broken } else { working }
 }
 
 /// Whether a replica that did not answer says nothing about the others.

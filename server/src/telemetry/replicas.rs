@@ -1,15 +1,19 @@
-//! The series of the replicas that the server stands in front of. They are made for each look at the metrics, so that a
-//! replica which has left the pool has none.
+//! The series of the replicas that the server stands in front of, and of the slots that they have. They are made for each
+//! look at the metrics, so that a replica which has left the pool has none.
 
 use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
 };
 
-use crate::engine::{BreakerState, ChosenBy, Engine, PoolStatus};
+use crate::engine::{BreakerState, ChosenBy, Engine, Pool, PoolStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReplicaLabels {
@@ -38,7 +42,10 @@ const BREAKER_STATES: [(BreakerState, &str); 3] =
     [(BreakerState::Closed, "closed"), (BreakerState::Open, "open"), (BreakerState::HalfOpen, "half_open")];
 
 /// What the engine tells at each look.
-pub struct Replicas(pub Arc<dyn Engine>);
+pub struct Replicas {
+    pub engine: Arc<dyn Engine>,
+    pub slots_each: usize,
+}
 
 impl fmt::Debug for Replicas {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,11 +54,12 @@ impl fmt::Debug for Replicas {
 }
 
 impl Collector for Replicas {
-    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        match self.0.pool() {
-            Some(pool) => encode(&pool.status(), encoder),
-            None => Ok(()),
-        }
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let pool = self.engine.pool();
+        let slots = ConstGauge::new((self.slots_each * pool.map_or(1, Pool::replicas)) as i64);
+        let help = "Answers that can be written at once, by all replicas that answer, of a model that each of them has";
+        slots.encode(encoder.encode_descriptor("slots", help, None, slots.metric_type())?)?;
+        pool.map_or(Ok(()), |pool| encode(&pool.status(), encoder))
     }
 }
 

@@ -1,17 +1,37 @@
 //! A server in front of several model servers.
 
-use flotilla::engine::connect;
-use serde_json::json;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use flotilla::engine::{Scripted, connect};
+use serde_json::{Value, json};
 
 use crate::{
-    model_server::{Manner, ModelServer, WORDS},
-    support::{TestServer, config},
+    model_server::{Manner, ModelServer, WORDS, pass},
+    support::{TestServer, config, json_request},
 };
 
+const V1: &str = "/v1/chat/completions";
+
 async fn in_front_of(servers: &[ModelServer]) -> TestServer {
-    let urls: Vec<_> = servers.iter().map(ModelServer::url).collect();
-    let engine = connect(&config(&["--openai-base-url", &urls.join(",")])).unwrap();
-    TestServer::answering(&[]).await.with_engine(engine)
+    in_front_of_with(servers, &[]).await
+}
+
+async fn in_front_of_with(servers: &[ModelServer], flags: &[&str]) -> TestServer {
+    let urls = servers.iter().map(ModelServer::url).collect::<Vec<_>>().join(",");
+    let flags = [&["--openai-base-url", &urls], flags].concat();
+    TestServer::with_flags(Scripted::new(vec![]), &flags).await.with_engine(connect(&config(&flags)).unwrap())
+}
+
+/// A question that no other begins like.
+fn question(number: u32) -> Value {
+    json!({ "model": "model", "messages": [{ "role": "user", "content": number.to_string() }], "stream": true })
+}
+
+/// Answers that can be written at once, as the metrics tell it.
+async fn slots(server: &TestServer) -> u32 {
+    let metrics = server.get("/metrics").await.text();
+    metrics.lines().find_map(|line| line.strip_prefix("flotilla_slots ")).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -20,7 +40,7 @@ async fn an_answer_whose_server_dies_goes_on_at_another_one() {
     let server = in_front_of(&servers).await;
     let question = json!({ "model": "model", "messages": [{ "role": "user", "content": "count" }] });
 
-    let answer = server.post("/v1/chat/completions", question).await.json();
+    let answer = server.post(V1, question).await.json();
 
     assert_eq!(answer["choices"][0]["message"]["content"], WORDS.concat());
     let asked = servers.each_ref().map(ModelServer::asked);
@@ -36,7 +56,7 @@ async fn the_metrics_show_each_replica_from_the_start() {
 
     let before = server.get("/metrics").await.text();
     let question = json!({ "model": "model", "messages": [{ "role": "user", "content": "canary-prompt" }] });
-    server.post("/v1/chat/completions", question).await;
+    server.post(V1, question).await;
     let after = server.get("/metrics").await.text();
 
     for name in servers.iter().map(ModelServer::name) {
@@ -56,4 +76,38 @@ async fn the_metrics_show_each_replica_from_the_start() {
     let by_load = after.lines().filter(|line| line.contains(r#"chosen_by="load""#));
     assert_eq!(by_load.filter(|line| line.ends_with(" 1")).count(), 1, "{after}");
     assert!(!after.contains("canary-prompt"));
+}
+
+#[tokio::test]
+async fn every_replica_has_slots_of_its_own() {
+    let servers = [ModelServer::start(Manner::Holding).await, ModelServer::start(Manner::Holding).await];
+    let server = in_front_of_with(&servers, &["--upstream-slots", "2", "--max-queue", "0"]).await;
+    assert_eq!(slots(&server).await, 4);
+
+    let mut held = Vec::new();
+    for number in 0..4 {
+        held.push(server.stream(json_request(Method::POST, V1, question(number))).await);
+    }
+
+    assert_eq!(server.post(V1, question(4)).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(server.get("/metrics").await.text().contains("flotilla_slots_busy 4\n"));
+}
+
+#[tokio::test]
+async fn a_replica_has_no_slots_while_its_breaker_is_open() {
+    let servers = [ModelServer::start(Manner::Well).await, ModelServer::start(Manner::Refusing(500)).await];
+    let server = in_front_of_with(&servers, &["--upstream-slots", "3", "--max-queue", "0"]).await;
+    let mut number = 0;
+    let mut ask_until = async |expected| {
+        while slots(&server).await != expected {
+            number += 1;
+            assert_eq!(server.post(V1, question(number)).await.status, StatusCode::OK);
+            pass(Duration::from_secs(1)).await;
+        }
+    };
+
+    ask_until(3).await;
+    servers[1].answer(Manner::Well);
+    pass(Duration::from_secs(11)).await;
+    ask_until(6).await;
 }

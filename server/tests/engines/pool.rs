@@ -9,7 +9,7 @@ use flotilla::engine::{
 use futures::{StreamExt, future::join_all};
 
 use crate::{
-    model_server::{Manner, ModelServer, WORDS},
+    model_server::{Manner, ModelServer, WORDS, pass},
     support::{config, read, user},
 };
 
@@ -57,13 +57,6 @@ fn chosen(status: &ReplicaStatus, by: ChosenBy) -> u64 {
 /// How many chats each was asked for.
 fn counts(servers: &[ModelServer]) -> Vec<usize> {
     servers.iter().map(|server| server.asked().len()).collect()
-}
-
-/// As if so much time had passed.
-async fn pass(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -310,6 +303,23 @@ async fn a_model_is_asked_where_it_is() {
 
     assert_eq!(models, ["model", "small", "large"]);
     assert_eq!(counts(&servers), [0, 10]);
+}
+
+#[tokio::test]
+async fn a_model_has_as_many_replicas_as_servers_list_it() {
+    let servers = [
+        ModelServer::with_models(&["model", "small"], Manner::Well).await,
+        ModelServer::with_models(&["model", "large"], Manner::Well).await,
+    ];
+    let pool = pool(&servers);
+    let pool = pool.pool().unwrap();
+    let changes = pool.changes();
+
+    pool.models().await.unwrap();
+
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(["model", "large", "unlisted"].map(|model| pool.replicas_of(model)), [2, 1, 2]);
+    assert_eq!(pool.replicas(), 2);
 }
 
 #[tokio::test]

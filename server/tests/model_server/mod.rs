@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -100,6 +101,13 @@ impl ModelServer {
     pub async fn abandoned(&self, count: u32) {
         self.shared.abandoned.subscribe().wait_for(|abandoned| *abandoned >= count).await.unwrap();
     }
+}
+
+/// As if so much time had passed.
+pub async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 impl Drop for ModelServer {

@@ -27,14 +27,14 @@ impl Name {
         fs::write(self.folder.path().join("hosts"), lines.collect::<String>()).unwrap();
     }
 
-    /// A server that runs in front of what has this name, and looks it up every second.
-    fn serve(&self, port: u16) -> Server {
+    /// A server with these settings that runs in front of what has this name, and looks it up every second.
+    fn serve(&self, port: u16, settings: &[(&str, &str)]) -> Server {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
         command.arg("mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"");
         command.arg("sh").arg(self.folder.path().join("hosts")).arg(env!("CARGO_BIN_EXE_flotilla")).arg("serve");
         command.arg("--openai-base-url").arg(format!("http://engines.test:{port}/v1"));
-        command.args(["--engine-dns-interval", "1"]);
+        command.args(["--engine-dns-interval", "1"]).envs(settings.iter().copied());
         Server::launch(command, &self.folder.path().join("data"))
     }
 }
@@ -50,13 +50,17 @@ async fn pair_on_one_port() -> [ModelServer; 2] {
     }
 }
 
+async fn metrics(server: &Server) -> String {
+    let response = server.client.get(format!("{}/metrics", server.url)).send().await.unwrap();
+    response.text().await.unwrap()
+}
+
 /// Wait until the server has these replicas and no others.
 async fn has_replicas(server: &Server, expected: &[&ModelServer]) {
     let mut expected: Vec<_> = expected.iter().map(|server| server.name()).collect();
     expected.sort();
     loop {
-        let response = server.client.get(format!("{}/metrics", server.url)).send().await.unwrap();
-        let metrics = response.text().await.unwrap();
+        let metrics = metrics(server).await;
         let lines = metrics.lines().filter_map(|line| line.strip_prefix("flotilla_replica_failures_total{replica=\""));
         let mut found: Vec<_> = lines.filter_map(|line| line.split('"').next()).map(str::to_owned).collect();
         found.sort();
@@ -77,7 +81,7 @@ async fn ask(server: &Server, number: u32) {
 async fn every_address_of_the_name_is_a_replica_for_as_long_as_the_name_has_it() {
     let [one, other] = pair_on_one_port().await;
     let name = Name::of(&[&one]);
-    let server = name.serve(one.address.port());
+    let server = name.serve(one.address.port(), &[]);
     has_replicas(&server, &[&one]).await;
     ask(&server, 0).await;
     assert_eq!((one.asked().len(), other.asked().len()), (1, 0));
@@ -99,4 +103,26 @@ async fn every_address_of_the_name_is_a_replica_for_as_long_as_the_name_has_it()
     server.logs("cannot be resolved").await;
     has_replicas(&server, &[&other]).await;
     ask(&server, 41).await;
+}
+
+#[tokio::test]
+async fn who_waits_in_line_is_answered_by_a_replica_that_comes() {
+    let [busy, other] = pair_on_one_port().await;
+    busy.answer(Manner::Holding);
+    let name = Name::of(&[&busy]);
+    let server = name.serve(busy.address.port(), &[("UPSTREAM_SLOTS", "1")]);
+
+    let second = async {
+        while busy.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        ask(&server, 1).await;
+        assert_eq!((busy.asked().len(), other.asked().len()), (1, 1));
+        busy.release();
+    };
+    let other_comes = async {
+        while !metrics(&server).await.contains("flotilla_queue_depth 1\n") {}
+        name.now_means(&[&busy, &other]);
+    };
+    tokio::join!(ask(&server, 0), second, other_comes);
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use reqwest::Url;
 use tokio::{net::lookup_host, sync::watch, time::sleep};
 
-use super::{members::Members, replica::Replica};
+use super::members::Members;
 use crate::engine::Engine;
 
 /// While no replica is known.
@@ -74,7 +74,7 @@ fn update(members: &mut Members, found: &BTreeSet<Address>, is_complete: bool, c
         match connect(address) {
             Ok(engine) => {
                 tracing::info!(replica = address.name(), "a replica has come");
-                members.join(Replica::new(address.name(), engine));
+                members.join(address.name(), engine);
             }
             Err(error) => tracing::error!(error = format!("{error:#}"), "a replica cannot be used"),
         }

@@ -2,8 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use tokio::sync::watch;
+
 use super::replica::Replica;
-use crate::{engine::Model, models::full_name};
+use crate::{
+    engine::{Engine, Model},
+    models::full_name,
+};
 
 /// The replicas by their slots. Who leaves makes room for who comes; the others stay where they are.
 #[derive(Default)]
@@ -13,6 +18,8 @@ pub struct Members {
     pub are_known: bool,
     /// Whether not all list the same models, as far as they were asked.
     differ: bool,
+    /// Told when it may be others who are to be asked.
+    pub changes: watch::Sender<()>,
 }
 
 struct Member {
@@ -22,20 +29,23 @@ struct Member {
 }
 
 impl Members {
-    pub fn of(replicas: impl IntoIterator<Item = Replica>) -> Self {
+    /// These engines under their names.
+    pub fn of(engines: impl IntoIterator<Item = (String, Arc<dyn Engine>)>) -> Self {
         let mut members = Self { are_known: true, ..Self::default() };
-        for replica in replicas {
-            members.join(replica);
+        for (name, engine) in engines {
+            members.join(name, engine);
         }
         members
     }
 
-    pub fn join(&mut self, replica: Replica) {
-        let member = Some(Member { replica: Arc::new(replica), models: None });
+    pub fn join(&mut self, name: String, engine: Arc<dyn Engine>) {
+        let replica = Arc::new(Replica::new(name, engine, self.changes.clone()));
+        let member = Some(Member { replica, models: None });
         match self.slots.iter_mut().find(|slot| slot.is_none()) {
             Some(slot) => *slot = member,
             None => self.slots.push(member),
         }
+        self.changes.send_replace(());
     }
 
     /// Those of whom `stays` does not say so leave. Their answers go on.
@@ -45,6 +55,7 @@ impl Members {
                 *slot = None;
             }
         }
+        self.changes.send_replace(());
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Replica>> {
@@ -80,6 +91,7 @@ impl Members {
         let mut lists = self.slots.iter().flatten().filter_map(|member| member.models.as_ref());
         let first = lists.next();
         self.differ = lists.any(|list| Some(list) != first);
+        self.changes.send_replace(());
     }
 }
 
@@ -88,8 +100,12 @@ mod tests {
     use super::*;
     use crate::engine::{EngineKind, Scripted};
 
-    fn replica(name: &str) -> Replica {
-        Replica::new(name, Arc::new(Scripted::new(vec![])))
+    fn members(names: &[&str]) -> Members {
+        Members::of(names.iter().map(|name| ((*name).to_owned(), engine())))
+    }
+
+    fn engine() -> Arc<dyn Engine> {
+        Arc::new(Scripted::new(vec![]))
     }
 
     fn listing(ids: &[&str]) -> Vec<Model> {
@@ -116,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_model_is_asked_of_those_who_list_it_and_of_those_who_were_not_asked() {
-        let mut members = Members::of(["a", "b", "c"].map(replica));
+        let mut members = members(&["a", "b", "c"]);
         let [a, b] = [0, 1].map(|slot| members.at(slot).unwrap().clone());
         members.note_models(&a, &listing(&["small:latest", "large:70b"]));
         members.note_models(&b, &listing(&["small:latest"]));
@@ -127,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_model_that_nobody_lists_is_asked_of_everybody() {
-        let mut members = Members::of(["a", "b"].map(replica));
+        let mut members = members(&["a", "b"]);
         let [a, b] = [0, 1].map(|slot| members.at(slot).unwrap().clone());
         members.note_models(&a, &listing(&["one"]));
         members.note_models(&b, &listing(&["two"]));
@@ -137,10 +153,10 @@ mod tests {
 
     #[test]
     fn who_comes_takes_the_place_of_who_left_and_nobody_else_moves() {
-        let mut members = Members::of(["a", "b", "c"].map(replica));
+        let mut members = members(&["a", "b", "c"]);
 
         members.retain(|replica| replica.name != "b");
-        members.join(replica("d"));
+        members.join("d".to_owned(), engine());
 
         assert_eq!(names(members.who_may_have("any")), ["a", "d", "c"]);
     }

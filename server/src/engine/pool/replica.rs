@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     breaker::{Breaker, BreakerState, Health},
@@ -29,6 +29,8 @@ pub struct Replica {
     is_sound: AtomicBool,
     chosen: [AtomicU64; ChosenBy::ALL.len()],
     failures: AtomicU64,
+    /// See [`super::members::Members::changes`].
+    changes: watch::Sender<()>,
 }
 
 /// What the metrics tell of a replica.
@@ -44,9 +46,9 @@ pub struct ReplicaStatus {
 }
 
 impl Replica {
-    pub fn new(name: impl Into<String>, engine: Arc<dyn Engine>) -> Self {
+    pub fn new(name: String, engine: Arc<dyn Engine>, changes: watch::Sender<()>) -> Self {
         Self {
-            name: name.into(),
+            name,
             engine,
             cache: AtomicU32::new(NEXT_CACHE.fetch_add(1, Relaxed)),
             requests: AtomicU64::new(0),
@@ -55,6 +57,7 @@ impl Replica {
             is_sound: AtomicBool::new(true),
             chosen: Default::default(),
             failures: AtomicU64::new(0),
+            changes,
         }
     }
 
@@ -84,11 +87,14 @@ impl Replica {
             return;
         }
         let mut breaker = self.breaker();
-        if breaker.health(Instant::now()) == Health::Broken {
-            tracing::info!(replica = self.name, "a replica is back");
-        }
+        let was_broken = breaker.health(Instant::now()) == Health::Broken;
         breaker.succeeded();
         self.is_sound.store(true, Relaxed);
+        drop(breaker);
+        if was_broken {
+            tracing::info!(replica = self.name, "a replica is back");
+            self.changes.send_replace(());
+        }
     }
 
     /// It did not answer, or not to the end. What it had in its cache is taken for lost.
@@ -97,8 +103,11 @@ impl Replica {
         self.cache.store(NEXT_CACHE.fetch_add(1, Relaxed), Relaxed);
         let mut breaker = self.breaker();
         self.is_sound.store(false, Relaxed);
-        if breaker.failed(now) {
+        let opens = breaker.failed(now);
+        drop(breaker);
+        if opens {
             tracing::warn!(replica = self.name, "a replica fails and is left alone for a while");
+            self.changes.send_replace(());
         }
     }
 
