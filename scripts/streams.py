@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Holds many chats at once against a running Flotilla and counts the answers that were cut.
 
-    streams.py URL [--streams 50] [--seconds 60] [--api v1|runs] [--tokens 64]
+    streams.py URL [--streams 50] [--seconds 60] [--api v1|runs] [--tokens 64] [--pause 0]
 
-Each stream asks again when its answer has ended, until the seconds are over or SIGTERM comes; with no seconds it asks
+Each stream asks again when its answer has ended and the pause is over, until the seconds are over or SIGTERM comes; with no seconds it asks
 once. `v1` reads one connection from the first byte to [DONE]. `runs` follows an answer as the browser does: where the
 connection breaks it comes back with the number of the last event, and the answer is whole when no number is missing.
 Exit status 1 when an answer was cut. It needs nothing but Python.
@@ -59,6 +59,9 @@ class Chats:
                 time.sleep(1)  # As clients do that are told to come back.
             except (Cut, OSError, http.client.HTTPException) as error:
                 self.note(self.cut, f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}")
+            resume = time.monotonic() + self.options.pause
+            while time.monotonic() < min(resume, self.until):
+                time.sleep(0.1)
             if time.monotonic() >= self.until:
                 return
 
@@ -150,6 +153,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--api", choices=["v1", "runs"], default="v1")
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--pause", type=float, default=0)
     chats = Chats(parser.parse_args())
     chats.run()
     print(json.dumps({

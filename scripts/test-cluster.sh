@@ -23,7 +23,7 @@ dry_run() {
   local overlay warnings
   elsewhere <k8s/base/namespace/namespace.yaml | kubectl apply --filename -
   warnings=$(mktemp)
-  for overlay in k3d ollama-host gpu gpu/vllm cloud observability; do
+  for overlay in k3d queue-autoscaler ollama-host gpu gpu/vllm cloud observability; do
     # GKE adds kinds that no other cluster knows.
     scripts/kustomize.sh "k8s/overlays/$overlay" | without_gke | elsewhere |
       kubectl apply --dry-run=server --filename - 2>"$warnings" >/dev/null || { cat "$warnings"; give_up "$overlay is refused."; }
@@ -112,6 +112,18 @@ update_under_load() { # update_under_load API
   wait "$streams"
 }
 
+# By CPU as it was installed, then by the queue. A ConfigMap is read at a pod's start.
+scale_by_cpu() { scripts/scaling.py "$url"; }
+
+scale_by_the_queue() {
+  kubectl apply --kustomize k8s/overlays/queue-autoscaler
+  in_namespace rollout restart deployment/backend
+  in_namespace rollout status deployment/backend --timeout 600s
+  until kubectl get --raw "/apis/external.metrics.k8s.io/v1beta1/namespaces/llm-as-a-service/flotilla_queue_depth"; do sleep 1; done
+  in_namespace wait --for condition=ScalingActive --timeout 120s horizontalpodautoscaler/backend
+  scripts/scaling.py "$url"
+}
+
 part 'cluster' reachable
 part 'the library on the cluster' cargo test --locked --workspace --test cluster-deploy --test cluster-live -- --test-threads 4
 part 'server dry-run of every overlay' dry_run
@@ -125,3 +137,5 @@ part 'streamed chat' streamed
 part 'chat in Chromium' env CLUSTER_URL="$url" npm --prefix src-ui run e2e:deployed
 part 'rolling update, 50 runs' update_under_load runs
 part 'rolling update, 50 /v1 streams' update_under_load v1
+part 'two, four, two replicas by CPU' scale_by_cpu
+part 'two, four, two replicas by the queue' scale_by_the_queue

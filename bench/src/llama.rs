@@ -28,7 +28,7 @@ pub struct Sequences<'model> {
 
 impl Llama {
     pub fn load(file: &Path, options: LoadOptions) -> anyhow::Result<Self> {
-        Ok(Self { model: model::load(model::backend()?, file)?, options })
+        Ok(Self { model: model::load(model::backend()?, file, &options)?, options })
     }
 
     pub fn sequences(&self, count: u32) -> anyhow::Result<Sequences<'_>> {

@@ -115,7 +115,7 @@ impl Setup {
     }
 
     fn load_options(&self) -> LoadOptions {
-        LoadOptions { slots: SLOTS, context_length: CONTEXT_LENGTH, threads: machine::cores() as u32 }
+        LoadOptions { slots: SLOTS, context_length: CONTEXT_LENGTH, threads: machine::cores() as u32, gpu_layers: None }
     }
 
     /// A server that answers with its own engine, on every core: llama.cpp uses them all.

@@ -73,6 +73,11 @@ pub struct Config {
     #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
 
+    /// Layers of a model that a GPU computes for the own engine, in a build with the feature `cuda`; by default all of them.
+    /// Fewer are for a model that does not fit its memory.
+    #[arg(long, env)]
+    pub gpu_layers: Option<u32>,
+
     /// Seconds after its last answer until the own engine takes a model out of memory; the next chat with it loads it again.
     /// 0 is at once, -1 never.
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]

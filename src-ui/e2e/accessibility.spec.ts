@@ -65,8 +65,7 @@ const SCREENS: Screen[] = [
     name: 'editing a message',
     open: async (page, id) => {
       await conversation(page, id);
-      await page.getByRole('button', { name: 'Edit message' }).focus();
-      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: 'Edit message' }).press('Enter');
       await expect(page.getByRole('textbox', { name: 'Edit message' })).toBeVisible();
     },
   },
@@ -90,11 +89,12 @@ const SCREENS: Screen[] = [
     name: 'delete question',
     open: async (page, id) => {
       await conversation(page, id);
+      // The composer takes the focus when it appears.
+      await expect(page.getByRole('textbox', { name: 'Message', exact: true })).toBeFocused();
       await page
         .getByRole('button', { name: /^Actions for/ })
         .first()
-        .focus();
-      await page.keyboard.press('Enter');
+        .press('Enter');
       await page.getByRole('menuitem', { name: 'Delete' }).click();
       await expect(page.getByRole('alertdialog')).toBeVisible();
     },

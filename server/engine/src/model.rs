@@ -61,10 +61,14 @@ pub fn system_info() -> String {
 }
 
 /// Loads a model file after its header was checked.
-pub fn load(backend: &LlamaBackend, path: &Path) -> Result<LlamaModel, LoadError> {
+pub fn load(backend: &LlamaBackend, path: &Path, options: &LoadOptions) -> Result<LlamaModel, LoadError> {
     gguf::read(path)?;
-    let model =
-        LlamaModel::load_from_file(backend, path, &LlamaModelParams::default()).map_err(|_| LoadError::Unsupported)?;
+    // llama.cpp's own default is all layers, as far as a GPU is there.
+    let mut params = LlamaModelParams::default();
+    if let Some(layers) = options.gpu_layers {
+        params = params.with_n_gpu_layers(layers);
+    }
+    let model = LlamaModel::load_from_file(backend, path, &params).map_err(|_| LoadError::Unsupported)?;
     if model.n_ctx_train() == 0 || model.n_vocab() == 0 {
         return Err(LoadError::NotGenerative);
     }

@@ -105,7 +105,7 @@ fn serve(
     writer: &EventWriter,
 ) -> Result<(), LoadError> {
     let started = Instant::now();
-    let model = model::load(backend, path)?;
+    let model = model::load(backend, path, options)?;
     let context = model::new_context(backend, &model, options)?;
     let encoder = PromptEncoder::new(chat_template(&model)?, &model.vocab()).map_err(|_| LoadError::Unsupported)?;
     let facts = model::facts(&model, options);

@@ -66,6 +66,8 @@ pub struct LoadOptions {
     pub context_length: u32,
     /// Threads that llama.cpp computes with.
     pub threads: u32,
+    /// Layers that a GPU computes, in a build for one; `None` is all of them.
+    pub gpu_layers: Option<u32>,
 }
 
 /// Either a conversation, rendered with the model's own chat template, or a text that is taken as it is.

@@ -71,8 +71,12 @@ impl Local {
         let residents = Arc::new(Mutex::new(Residents::new(limits)));
         let keep_alive = config.keep_alive();
         let unloading = keep_alive.map(|time| tokio::spawn(unload_unused(Arc::clone(&residents), released, time)));
-        let options =
-            LoadOptions { slots: config.slots, context_length: config.context_length, threads: config.threads() };
+        let options = LoadOptions {
+            slots: config.slots,
+            context_length: config.context_length,
+            threads: config.threads(),
+            gpu_layers: config.gpu_layers,
+        };
         let local = Self {
             command,
             options,
