@@ -150,20 +150,14 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
             prefix::measure(setup)?.print()?;
             delay::measure(setup)?.print()?;
             idle::measure(setup)?.print()?;
-            for table in routing::measure(setup)? {
-                table.print()?;
-            }
+            routing::measure(setup)?.iter().try_for_each(Table::print)?;
             load::around_capacity(setup, capacity)?.print()?;
         }
         Command::Decode => decode::measure(setup)?.0.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Idle => idle::measure(setup)?.print()?,
-        Command::Routing => {
-            for table in routing::measure(setup)? {
-                table.print()?;
-            }
-        }
+        Command::Routing => routing::measure(setup)?.iter().try_for_each(Table::print)?,
         Command::Load(args) => load::measure(args)?.print()?,
         Command::Overload(args) => overload::measure(setup, args)?.iter().try_for_each(Table::print)?,
         Command::Kills(args) => kills::measure(setup, args)?.print()?,

@@ -1,8 +1,8 @@
 //! Admission: who is answered now, who waits in line, and who is refused.
 //!
-//! A model has as many slots as answers it can write at once: some at each of its replicas that answers. Whoever finds none free waits in one line in front of all
-//! models ([`fair_queue`]), is told where it stands ([`call`]), and gets a [`slot`] when it is its turn. Leaving is dropping:
-//! of a place in line as well as of a slot.
+//! A model has as many slots as answers it can write at once: some at each of its replicas that answers. Whoever finds none
+//! free waits in one line in front of all models ([`fair_queue`]), is told where it stands ([`call`]), and gets a [`slot`]
+//! when it is its turn. Leaving is dropping: of a place in line as well as of a slot.
 //!
 //! The line is bounded, and a part of it stays free for those who have little in it: a caller may have as many requests in
 //! line as there are places left (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches",
