@@ -20,6 +20,9 @@ mod endless;
 mod health;
 mod jobs;
 mod messages;
+#[path = "../model_server/mod.rs"]
+#[expect(dead_code, reason = "the engines' tests use more of it")]
+mod model_server;
 mod models;
 mod mortal;
 mod ollama_models;
@@ -30,6 +33,7 @@ mod pull_hostile;
 mod pulling;
 #[path = "../registry/mod.rs"]
 mod registry;
+mod replicas;
 mod runs;
 mod search;
 mod start;
