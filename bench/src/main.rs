@@ -4,7 +4,8 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`load`], [`overload`]; [`kills`] looks for what is lost
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
+//!   what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
@@ -23,6 +24,7 @@ mod mock_upstream;
 mod overload;
 mod prefix;
 mod rounds;
+mod routing;
 mod server_process;
 mod sse;
 mod table;
@@ -66,6 +68,9 @@ enum Command {
     Idle,
     /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
     Load(LoadArgs),
+    /// Time to first token behind many replicas, simulated, against the replica with the fewest requests; and how long the
+    /// choice takes.
+    Routing,
     /// Ask for up to ten times what a server can do, and for little beside one who asks for much. It is not part of `all`.
     Overload(OverloadArgs),
     /// Kill engines, and servers that share a PostgreSQL, under running answers, and look for characters that are lost or
@@ -145,12 +150,14 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
             prefix::measure(setup)?.print()?;
             delay::measure(setup)?.print()?;
             idle::measure(setup)?.print()?;
+            routing::measure(setup)?.iter().try_for_each(Table::print)?;
             load::around_capacity(setup, capacity)?.print()?;
         }
         Command::Decode => decode::measure(setup)?.0.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Idle => idle::measure(setup)?.print()?,
+        Command::Routing => routing::measure(setup)?.iter().try_for_each(Table::print)?,
         Command::Load(args) => load::measure(args)?.print()?,
         Command::Overload(args) => overload::measure(setup, args)?.iter().try_for_each(Table::print)?,
         Command::Kills(args) => kills::measure(setup, args)?.print()?,

@@ -26,17 +26,28 @@ pub struct Config {
     #[arg(long, env)]
     pub model_name: Option<String>,
 
-    /// Run in front of this Ollama instead of the own engine.
-    #[arg(long, env, conflicts_with_all = ["openai_base_url", "script"])]
-    pub ollama_url: Option<String>,
+    /// Run in front of this Ollama instead of the own engine. Of several, separated by commas, each request gets one.
+    #[arg(long, env, value_delimiter = ',', conflicts_with_all = ["openai_base_url", "script"])]
+    pub ollama_url: Vec<String>,
 
-    /// Run in front of this OpenAI-compatible server, for example `http://127.0.0.1:8080/v1`.
-    #[arg(long, env, conflicts_with = "script")]
-    pub openai_base_url: Option<String>,
+    /// Run in front of this OpenAI-compatible server, for example `http://127.0.0.1:8080/v1`. Of several, separated by
+    /// commas, each request gets one.
+    #[arg(long, env, value_delimiter = ',', conflicts_with = "script")]
+    pub openai_base_url: Vec<String>,
 
     /// Key that is sent to OPENAI_BASE_URL.
     #[arg(long, env, hide_env_values = true, requires = "openai_base_url")]
     pub openai_api_key: Option<Secret>,
+
+    /// Seconds between two looks at the names in OLLAMA_URL or OPENAI_BASE_URL: every address that they have is a replica,
+    /// as behind a headless service of Kubernetes. Without it each URL is one replica.
+    #[arg(long, env, value_parser = clap::value_parser!(u64).range(1..))]
+    engine_dns_interval: Option<u64>,
+
+    /// Seconds for which a replica is taken to keep what it has computed of a prompt, so that a prompt which begins in the
+    /// same way goes to it again.
+    #[arg(long, env, default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
+    prefix_lifetime: u64,
 
     /// Answer every chat with the words of this text file: for demos and for testing clients.
     #[arg(long, env)]
@@ -72,7 +83,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     keep_alive: i64,
 
-    /// Chats that the server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
+    /// Chats that each server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     upstream_slots: u32,
 
@@ -254,7 +265,16 @@ impl Config {
 
     /// Whether this server runs models itself, instead of standing in front of another one.
     pub fn runs_models(&self) -> bool {
-        self.ollama_url.is_none() && self.openai_base_url.is_none() && self.script.is_none()
+        self.ollama_url.is_empty() && self.openai_base_url.is_empty() && self.script.is_none()
+    }
+
+    /// `None` where names are not followed.
+    pub fn engine_dns_interval(&self) -> Option<Duration> {
+        self.engine_dns_interval.map(Duration::from_secs)
+    }
+
+    pub fn prefix_lifetime(&self) -> Duration {
+        Duration::from_secs(self.prefix_lifetime)
     }
 
     /// How long a model that nobody uses stays in memory; `None` is for ever.

@@ -5,6 +5,7 @@
 mod local;
 mod ollama;
 mod openai;
+mod pool;
 mod scripted;
 mod timeout;
 mod upstream;
@@ -23,10 +24,12 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::pool::Address;
 pub use self::{
     local::{EngineCommand, Local, run_engine_process},
     ollama::Ollama,
     openai::OpenAi,
+    pool::{BreakerState, ChosenBy, Place, Pool, PoolStatus, ReplicaStatus},
     scripted::{Scripted, Step},
     timeout::with_timeouts,
 };
@@ -71,6 +74,11 @@ pub trait Engine: Send + Sync {
 
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
+
+    /// The replicas behind it, where there are some.
+    fn pool(&self) -> Option<&Pool> {
+        None
+    }
 }
 
 /// A prompt with everything that shapes its answer. The prompt fits or the engine says that it does not;
@@ -240,6 +248,9 @@ pub enum EngineKind {
 pub enum EngineError {
     #[error("{0}")]
     Unavailable(String),
+    /// Another server has too much to do; which, as a sentence begins with it.
+    #[error("{0} is busy; try again in a moment")]
+    Overloaded(&'static str),
     #[error("the engine took too long")]
     Timeout,
     #[error("model '{0}' not found")]
@@ -280,6 +291,7 @@ impl EngineError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unavailable",
+            Self::Overloaded(_) => "overloaded",
             Self::Timeout => "timeout",
             Self::UnknownModel(_) => "unknown_model",
             Self::ContextLengthExceeded => "context_length_exceeded",
@@ -303,10 +315,15 @@ pub(crate) fn new_call_id() -> String {
 
 /// The engine that the configuration asks for.
 pub fn connect(config: &Config) -> anyhow::Result<Arc<dyn Engine>> {
-    Ok(if let Some(url) = &config.ollama_url {
-        Arc::new(Ollama::new(url, config)?)
-    } else if let Some(url) = &config.openai_base_url {
-        Arc::new(OpenAi::new(url, config)?)
+    let for_replicas = config.clone();
+    Ok(if !config.ollama_url.is_empty() {
+        Arc::new(Pool::connect(&config.ollama_url, config, move |Address { url, ip }: &Address| {
+            Ok(Arc::new(Ollama::new(url, &for_replicas)?.at(*ip)?))
+        })?)
+    } else if !config.openai_base_url.is_empty() {
+        Arc::new(Pool::connect(&config.openai_base_url, config, move |Address { url, ip }: &Address| {
+            Ok(Arc::new(OpenAi::new(url, &for_replicas)?.at(*ip)?))
+        })?)
     } else if let Some(path) = &config.script {
         Arc::new(Scripted::from_file(path, config)?)
     } else {

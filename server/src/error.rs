@@ -114,7 +114,7 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
         match error {
-            EngineError::Unavailable(_) => Self {
+            EngineError::Unavailable(_) | EngineError::Overloaded(_) => Self {
                 retry_after: Some(2),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "engine_unavailable", message)
             },

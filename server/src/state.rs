@@ -43,9 +43,9 @@ impl AppState {
     /// # Errors
     /// When a registry's address in the configuration is none.
     pub fn new(config: Config, engine: Arc<dyn Engine>, store: Store) -> anyhow::Result<Self> {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(&config, engine.clone());
         Ok(Self {
-            admission: Arc::new(Admission::new(&config, metrics.queue.clone())),
+            admission: Arc::new(Admission::new(&config, engine.clone(), metrics.queue.clone())),
             registries: Registries::new(&config.models)?,
             config: Arc::new(config),
             engine,

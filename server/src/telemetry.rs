@@ -3,12 +3,13 @@
 mod logs;
 mod otlp_client;
 mod queue;
+mod replicas;
 pub mod spans;
 mod traces;
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Instant,
 };
 
@@ -19,8 +20,12 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use self::replicas::Replicas;
 pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
-use crate::engine::{ChatStream, Delta, EngineError, FinishReason};
+use crate::{
+    config::Config,
+    engine::{ChatStream, Delta, Engine, EngineError, FinishReason},
+};
 
 /// Models that are told apart in metrics.
 const MAX_MODELS: usize = 64;
@@ -87,8 +92,9 @@ struct TokenLabels {
     kind: &'static str,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// What `engine` tells of itself is asked for at each look.
+    pub fn new(config: &Config, engine: Arc<dyn Engine>) -> Self {
         let mut registry = Registry::with_prefix("flotilla");
         let seconds = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0]);
         let requests = Family::default();
@@ -123,6 +129,7 @@ impl Default for Metrics {
         let answer_seconds = Counter::default();
         let help = "Time that engines spent on answers";
         registry.register_with_unit("answer", help, Unit::Seconds, answer_seconds.clone());
+        registry.register_collector(Box::new(Replicas { engine, slots_each: config.slots_per_replica() }));
         Self {
             registry,
             models: Mutex::default(),
@@ -140,9 +147,7 @@ impl Default for Metrics {
             answer_seconds,
         }
     }
-}
 
-impl Metrics {
     /// All series in the text format that Prometheus reads.
     pub fn render(&self) -> String {
         let mut text = String::new();

@@ -1,8 +1,8 @@
 //! Admission: who is answered now, who waits in line, and who is refused.
 //!
-//! A model has as many slots as answers it can write at once. Whoever finds none free waits in one line in front of all
-//! models ([`fair_queue`]), is told where it stands ([`call`]), and gets a [`slot`] when it is its turn. Leaving is dropping:
-//! of a place in line as well as of a slot.
+//! A model has as many slots as answers it can write at once: some at each of its replicas that answers. Whoever finds none
+//! free waits in one line in front of all models ([`fair_queue`]), is told where it stands ([`call`]), and gets a [`slot`]
+//! when it is its turn. Leaving is dropping: of a place in line as well as of a slot.
 //!
 //! The line is bounded, and a part of it stays free for those who have little in it: a caller may have as many requests in
 //! line as there are places left (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches",
@@ -31,17 +31,24 @@ use self::{
     fair_queue::{Entry, FairQueue},
     place::Seat,
 };
-use crate::{access::Caller, config::Config, models::full_name, telemetry::QueueSeries};
+use crate::{
+    access::Caller,
+    config::Config,
+    engine::{Engine, Pool},
+    models::full_name,
+    telemetry::QueueSeries,
+};
 
 /// Decides for all requests of this server.
 pub struct Admission {
     limits: Limits,
+    engine: Arc<dyn Engine>,
     series: QueueSeries,
     line: Mutex<Line>,
 }
 
 struct Limits {
-    slots: usize,
+    slots_per_replica: usize,
     /// Whether each model has slots of its own. A server that we are in front of has them for all, whatever they are called.
     per_model: bool,
     max_queue: usize,
@@ -92,21 +99,20 @@ struct Waiting {
 }
 
 impl Admission {
-    pub fn new(config: &Config, series: QueueSeries) -> Self {
+    pub fn new(config: &Config, engine: Arc<dyn Engine>, series: QueueSeries) -> Self {
         let limits = Limits {
-            slots: config.slots_per_replica(),
+            slots_per_replica: config.slots_per_replica(),
             per_model: config.runs_models(),
             max_queue: config.max_queue as usize,
             max_per_caller: config.max_per_caller.map_or(usize::MAX, |limit| limit as usize),
             timeout: config.queue_timeout(),
         };
-        series.set_slots(limits.slots);
-        Self { limits, series, line: Mutex::default() }
+        Self { limits, engine, series, line: Mutex::default() }
     }
 
     /// A place in line for an answer of `model` that will take about `cost` tokens.
     pub fn join(self: &Arc<Self>, call: &Call, model: &str, cost: u32) -> Result<Place, Refusal> {
-        let (line, model) = (self.lock(), self.slots_of(model));
+        let (line, model) = (self.lock(), full_name(model));
         self.check(&line, call.caller, &model).inspect_err(|refusal| self.series.count_refusal(refusal.cause()))?;
         let timeout = Some(self.limits.timeout);
         Ok(self.enter(line, Some(call.caller), call.position.clone(), model, cost, timeout))
@@ -114,23 +120,18 @@ impl Admission {
 
     /// A place for an answer that another server has begun. It is never refused, and goes before those that are new.
     pub fn rejoin(self: &Arc<Self>, model: &str) -> Place {
-        self.enter(self.lock(), None, Position::default(), self.slots_of(model), 0, None)
-    }
-
-    /// The name under which the slots of `model` are counted.
-    fn slots_of(&self, model: &str) -> String {
-        if self.limits.per_model { full_name(model) } else { String::new() }
+        self.enter(self.lock(), None, Position::default(), full_name(model), 0, None)
     }
 
     fn check(&self, line: &Line, caller: Caller, model: &str) -> Result<(), Refusal> {
-        let Limits { slots, max_queue, max_per_caller, .. } = self.limits;
+        let Limits { max_queue, max_per_caller, .. } = self.limits;
         let waiting = line.queue.len_of(caller);
         let has_already = waiting + line.answering.get(&caller).copied().unwrap_or(0);
         if has_already >= max_per_caller {
             return Err(Refusal::CallerLimit(has_already));
         }
         let free = max_queue.saturating_sub(line.queue.len());
-        match line.busy_of(model) < slots {
+        match line.has_slot(model, self.slots_of(model), self.all_slots()) {
             true => Ok(()),
             false if free == 0 => Err(Refusal::QueueFull(line.queue.len())),
             false if waiting >= free => Err(Refusal::CallerLimit(has_already)),
@@ -148,12 +149,14 @@ impl Admission {
         timeout: Option<Duration>,
     ) -> Place {
         let (sender, slot) = oneshot::channel();
+        // Before the line is looked through, so that no replica comes in between.
+        let replicas = self.engine.pool().map(Pool::changes);
         line.last_id += 1;
         let id = line.last_id;
         line.queue.push(Entry::new(id, caller, model.into(), cost));
         line.waiting.insert(id, Waiting { slot: sender, position: position.clone(), since: Instant::now() });
         self.go_on(line);
-        Place { slot, position, timeout, seat: Seat { admission: self.clone(), id } }
+        Place { slot, position, replicas, timeout, seat: Seat { admission: self.clone(), id } }
     }
 
     /// A client has left the line, or has got its slot.
@@ -176,10 +179,18 @@ impl Admission {
         self.go_on(line);
     }
 
+    /// Replicas have come or gone.
+    fn replicas_changed(self: &Arc<Self>) {
+        self.go_on(self.lock());
+    }
+
     /// Let those in whose turn it is, and tell the others where they stand now.
     fn go_on(self: &Arc<Self>, mut line: MutexGuard<'_, Line>) {
         let mut admitted = Vec::new();
-        while let Some((entry, waiting)) = line.admit_next(self.limits.slots) {
+        let models = line.queue.models().into_iter();
+        let slots = models.map(|model| (model.clone(), self.slots_of(&model))).collect();
+        let all_slots = self.all_slots();
+        while let Some((entry, waiting)) = line.admit_next(&slots, all_slots) {
             waiting.position.set(0);
             self.series.observe_wait(waiting.since.elapsed());
             admitted.push((waiting.slot, Slot::new(self.clone(), entry, waiting.since)));
@@ -193,19 +204,36 @@ impl Admission {
         }
     }
 
+    /// Answers that `model` can write at once. Where no replica is known somebody has to ask, or nobody would hear why.
+    fn slots_of(&self, model: &str) -> usize {
+        self.limits.slots_per_replica * self.engine.pool().map_or(1, |pool| pool.replicas_of(model).max(1))
+    }
+
+    /// Answers that can be written at once, of all models.
+    fn all_slots(&self) -> usize {
+        match self.limits.per_model {
+            true => usize::MAX,
+            false => self.limits.slots_per_replica * self.engine.pool().map_or(1, |pool| pool.replicas().max(1)),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Line {
-    fn busy_of(&self, model: &str) -> usize {
-        self.busy.get(model).copied().unwrap_or(0)
+    fn has_slot(&self, model: &str, slots: usize, all_slots: usize) -> bool {
+        self.busy.get(model).copied().unwrap_or(0) < slots && self.busy.values().sum::<usize>() < all_slots
     }
 
-    fn admit_next(&mut self, slots: usize) -> Option<(Entry, Waiting)> {
+    /// `slots` has those of each model that is waited for.
+    fn admit_next(&mut self, slots: &HashMap<Arc<str>, usize>, all_slots: usize) -> Option<(Entry, Waiting)> {
+        if self.busy.values().sum::<usize>() >= all_slots {
+            return None;
+        }
         let busy = &self.busy;
-        let entry = self.queue.pop(|model| busy.get(model).copied().unwrap_or(0) < slots)?;
+        let entry = self.queue.pop(|model| busy.get(model).copied().unwrap_or(0) < slots[model])?;
         *self.busy.entry(entry.model.clone()).or_default() += 1;
         if let Some(caller) = entry.caller {
             *self.answering.entry(caller).or_default() += 1;

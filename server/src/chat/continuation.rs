@@ -35,7 +35,7 @@ pub struct SoFar {
 /// Pieces that an attempt has to bring so that its death does not count against the next one. An engine that says a word and
 /// dies, each time that it is asked, would otherwise be asked for ever.
 const FRUITFUL: u32 = 16;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The answer to `request`, of which `begun` is the first attempt, across the deaths of its engine.
@@ -80,7 +80,8 @@ struct Break {
 
 impl Break {
     fn now(cause: Cause) -> Self {
-        Self { since: Instant::now(), cause, pause: FIRST_PAUSE }
+        // At once: behind the engine there may be others.
+        Self { since: Instant::now(), cause, pause: Duration::ZERO }
     }
 }
 
@@ -176,7 +177,7 @@ impl Continuation {
             _ if self.would_begin_its_form_anew() => false,
             EngineError::Interrupted => self.tries < TRIES,
             // The engine is on its way back.
-            EngineError::Unavailable(_) | EngineError::Timeout => was_asking,
+            EngineError::Unavailable(_) | EngineError::Overloaded(_) | EngineError::Timeout => was_asking,
             _ => false,
         };
         let is_going_on = self.broken.is_some();
@@ -195,7 +196,7 @@ impl Continuation {
         }
         tracing::info!(model = self.request.model, error = error.kind(), "an answer broke off and is continued");
         if let Some(broken) = &mut self.broken {
-            broken.pause = (pause * 2).min(LONGEST_PAUSE);
+            broken.pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         }
         tokio::select! {
             () = sleep(pause) => {}

@@ -2,7 +2,7 @@
 
 mod wire;
 
-use std::{pin::pin, time::Duration};
+use std::{net::IpAddr, pin::pin, time::Duration};
 
 use async_stream::stream;
 use async_trait::async_trait;
@@ -37,6 +37,11 @@ impl Ollama {
             context_length: config.context_length,
             first_token_timeout: config.first_token_timeout(),
         })
+    }
+
+    /// The same at one of the addresses that the URL's name has, where it matters which.
+    pub fn at(self, address: Option<IpAddr>) -> anyhow::Result<Self> {
+        Ok(Self { upstream: self.upstream.at(address)?, ..self })
     }
 
     async fn installed(&self) -> Result<Vec<wire::InstalledModel>, EngineError> {
@@ -234,7 +239,7 @@ async fn refusal(response: Response, model: &str) -> EngineError {
         StatusCode::BAD_REQUEST if message.contains("does not support tools") => EngineError::ToolsUnsupported,
         StatusCode::NOT_FOUND => EngineError::UnknownModel(model.to_owned()),
         StatusCode::BAD_REQUEST => EngineError::InvalidRequest(message),
-        StatusCode::SERVICE_UNAVAILABLE => EngineError::Unavailable("Ollama is busy; try again in a moment".to_owned()),
+        StatusCode::SERVICE_UNAVAILABLE => EngineError::Overloaded("Ollama"),
         // The one failure of its own that the user can do something about.
         _ if message.contains("system memory") => EngineError::Unavailable(message),
         _ => EngineError::Unavailable("Ollama failed; its log says why".to_owned()),

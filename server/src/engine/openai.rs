@@ -6,6 +6,7 @@ mod sse;
 mod wire;
 
 use std::{
+    net::IpAddr,
     pin::pin,
     time::{Duration, Instant},
 };
@@ -42,6 +43,11 @@ impl OpenAi {
             default_model: config.model_name.clone(),
             first_token_timeout: config.first_token_timeout(),
         })
+    }
+
+    /// The same at one of the addresses that the URL's name has, where it matters which.
+    pub fn at(self, address: Option<IpAddr>) -> anyhow::Result<Self> {
+        Ok(Self { upstream: self.upstream.at(address)?, ..self })
     }
 
     async fn listed(&self) -> Result<Vec<wire::ListedModel>, EngineError> {
@@ -219,9 +225,7 @@ async fn refusal(response: Response, model: &str) -> EngineError {
         (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY, Some(failure)) => {
             EngineError::InvalidRequest(failure.message)
         }
-        (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => {
-            unavailable("the engine is busy; try again in a moment")
-        }
+        (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => EngineError::Overloaded("the engine"),
         (status, _) if status.is_redirection() => unavailable("the engine redirects requests; check OPENAI_BASE_URL"),
         _ => unavailable("the engine failed; its log says why"),
     }

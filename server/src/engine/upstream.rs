@@ -2,12 +2,15 @@
 
 pub mod wire;
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
-use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tokio_util::{
@@ -44,13 +47,21 @@ impl Upstream {
         let ("http" | "https", Some(host)) = (parsed.scheme(), parsed.host_str()) else {
             bail!("{setting} must begin with http:// or https://");
         };
-        // A redirect could lead prompts and the key to somewhere else.
-        let mut client = Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
-        if host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
-            client = client.no_proxy();
-        }
+        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let client = if is_here { client().no_proxy() } else { client() };
         let client = client.build().context("the HTTP client cannot be set up")?;
         Ok(Self { client, base: url.trim_end_matches('/').to_owned(), name, setting })
+    }
+
+    /// The same, but of all the addresses that the URL's name may have this one, where it matters which. A proxy would
+    /// choose by itself, so there is none then.
+    pub fn at(self, address: Option<IpAddr>) -> anyhow::Result<Self> {
+        let Some(address) = address else { return Ok(self) };
+        let url = Url::parse(&self.base)?;
+        let host = url.host_str().unwrap_or_default();
+        // The port is the URL's.
+        let client = client().no_proxy().resolve(host, SocketAddr::new(address, 0));
+        Ok(Self { client: client.build().context("the HTTP client cannot be set up")?, ..self })
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
@@ -91,6 +102,11 @@ impl Upstream {
             self.name, self.setting
         ))
     }
+}
+
+fn client() -> ClientBuilder {
+    // A redirect could lead prompts and the key to somewhere else.
+    Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none())
 }
 
 /// The body of an error. It is cut where it becomes unreasonably long.

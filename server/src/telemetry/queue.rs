@@ -10,7 +10,6 @@ use prometheus_client::{
 #[derive(Clone)]
 pub struct QueueSeries {
     depth: Gauge,
-    slots: Gauge,
     busy: Gauge,
     wait: Histogram,
     refused: Family<RefusalLabels, Counter>,
@@ -26,9 +25,8 @@ const CAUSES: [&str; 4] = ["queue_full", "caller_limit", "queue_timeout", "drain
 
 impl QueueSeries {
     pub(super) fn register(registry: &mut Registry, wait: Histogram) -> Self {
-        let (depth, slots, busy) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let (depth, busy) = (Gauge::default(), Gauge::default());
         registry.register("queue_depth", "Requests in line for a slot", depth.clone());
-        registry.register("slots", "Answers that a model can write at once", slots.clone());
         registry.register("slots_busy", "Slots in use, of all models", busy.clone());
         registry.register_with_unit("queue_wait", "Wait for a slot", Unit::Seconds, wait.clone());
         let refused: Family<RefusalLabels, Counter> = Family::default();
@@ -37,11 +35,7 @@ impl QueueSeries {
             drop(refused.get_or_create(&RefusalLabels { cause }));
         }
         registry.register("requests_refused", "Requests that got no slot, by cause", refused.clone());
-        Self { depth, slots, busy, wait, refused }
-    }
-
-    pub fn set_slots(&self, slots: usize) {
-        self.slots.set(slots as i64);
+        Self { depth, busy, wait, refused }
     }
 
     pub fn set(&self, depth: usize, busy: usize) {

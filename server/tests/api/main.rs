@@ -21,6 +21,9 @@ mod health;
 mod jobs;
 mod memory;
 mod messages;
+#[path = "../model_server/mod.rs"]
+#[expect(dead_code, reason = "the engines' tests use more of it")]
+mod model_server;
 mod models;
 mod mortal;
 mod ollama_models;
@@ -31,6 +34,7 @@ mod pull_hostile;
 mod pulling;
 #[path = "../registry/mod.rs"]
 mod registry;
+mod replicas;
 mod runs;
 mod search;
 mod start;

@@ -62,7 +62,8 @@ impl TestServer {
 
     /// The same server in front of another engine.
     pub fn with_engine(self, engine: Arc<dyn Engine>) -> Self {
-        let state = AppState { engine, ..self.state.clone() };
+        let config = (*self.state.config).clone();
+        let state = AppState::new(config, engine, self.state.store.clone()).unwrap();
         Self { router: app(state.clone()), state, ..self }
     }
 

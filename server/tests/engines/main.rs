@@ -3,8 +3,11 @@
 #![cfg(test)]
 
 mod local;
+#[path = "../model_server/mod.rs"]
+mod model_server;
 mod ollama;
 mod openai;
+mod pool;
 mod scripted;
 mod support;
 mod upstream_forms;

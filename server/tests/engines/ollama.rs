@@ -161,12 +161,12 @@ async fn a_model_that_ollama_lacks_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_busy_ollama_is_unavailable() {
+async fn a_busy_ollama_is_overloaded() {
     let body = r#"{"error":"server busy, please try again.  maximum pending requests exceeded"}"#;
 
     let error = refused_with(503, body).await;
 
-    assert!(matches!(error, EngineError::Unavailable(message) if message.contains("busy")));
+    assert!(matches!(error, EngineError::Overloaded("Ollama")));
 }
 
 #[tokio::test]

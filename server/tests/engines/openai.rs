@@ -179,9 +179,9 @@ async fn a_missing_model_differs_from_a_wrong_url() {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_unavailable() {
+async fn a_busy_server_is_overloaded() {
     for status in [429, 503] {
-        assert!(is_unavailable_with(&refused_with(status, "").await, "busy"));
+        assert!(matches!(refused_with(status, "").await, EngineError::Overloaded(_)));
     }
 }
 

@@ -15,9 +15,13 @@ mod kill;
 mod leaving;
 mod listener;
 mod log;
+#[path = "../model_server/mod.rs"]
+#[expect(dead_code, reason = "the engines' tests use more of it")]
+mod model_server;
 mod pull;
 #[path = "../registry/mod.rs"]
 mod registry;
+mod replicas;
 mod shutdown;
 mod support;
 mod takeover;

@@ -78,7 +78,8 @@ impl Server {
         Self::launch(command, folder)
     }
 
-    fn launch(mut command: Command, folder: &Path) -> Self {
+    /// The same with a command that says all but where it listens and keeps its data.
+    pub fn launch(mut command: Command, folder: &Path) -> Self {
         let log = folder.with_extension("log");
         command.args(["--listen-addr", "127.0.0.1:0", "--header-timeout", "1", "--data-dir"]).arg(folder);
         let (output, stdout) = io::pipe().unwrap();
@@ -134,6 +135,13 @@ impl Server {
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Wait until the log says this.
+    pub async fn logs(&self, words: &str) {
+        while !self.log().contains(words) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// What it has logged in all, once it has ended by itself.

@@ -62,6 +62,10 @@ impl Position {
         }
     }
 
+    pub(super) fn is_first(&self) -> bool {
+        *self.0.borrow() == 1
+    }
+
     pub(super) fn set(&self, position: u32) {
         self.0.send_if_modified(|told| std::mem::replace(told, position) != position);
     }

@@ -6,7 +6,11 @@
 //!
 //! This is data only: it knows no clock, no lock and no task. So a copy of it tells who is taken next, and after that.
 
-use std::{collections::VecDeque, iter, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    iter,
+    sync::Arc,
+};
 
 use crate::access::Caller;
 
@@ -102,6 +106,12 @@ impl FairQueue {
     /// How many requests of `caller` are in line.
     pub fn len_of(&self, caller: Caller) -> usize {
         self.turns.iter().find(|turn| turn.caller == caller).map_or(0, |turn| turn.entries.len())
+    }
+
+    /// The models that are waited for.
+    pub fn models(&self) -> HashSet<Arc<str>> {
+        let entries = self.first.iter().chain(self.turns.iter().flat_map(|turn| &turn.entries));
+        entries.map(|entry| entry.model.clone()).collect()
     }
 
     /// All requests as they will be taken if none comes or leaves.

@@ -1,7 +1,10 @@
 use std::{future, pin::pin, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{
+    sync::{oneshot, watch},
+    time::sleep,
+};
 
 use super::{Admission, Position, Refusal, Slot};
 use crate::telemetry::spans::Span;
@@ -10,6 +13,8 @@ use crate::telemetry::spans::Span;
 pub struct Place {
     pub(super) slot: oneshot::Receiver<Slot>,
     pub(super) position: Position,
+    /// Told when there may be more slots; `None` where they are always as many.
+    pub(super) replicas: Option<watch::Receiver<()>>,
     /// `None` waits for ever.
     pub(super) timeout: Option<Duration>,
     pub(super) seat: Seat,
@@ -38,7 +43,7 @@ impl Place {
     }
 
     async fn wait(self, mut tell: impl FnMut(u32)) -> Result<Slot, Refusal> {
-        let Self { mut slot, position, timeout, seat } = self;
+        let Self { mut slot, position, mut replicas, timeout, seat } = self;
         let mut positions = pin!(position.changes());
         let mut timed_out = pin!(async {
             match timeout {
@@ -55,8 +60,20 @@ impl Place {
                     seat.admission.series.count_refusal(refusal.cause());
                     return Err(refusal);
                 }
+                // One that waits is enough.
+                () = changed(&mut replicas) => if position.is_first() { seat.admission.replicas_changed() },
                 Some(position) = positions.next() => tell(position),
             }
         }
     }
+}
+
+/// Waits for ever where nothing changes.
+async fn changed(replicas: &mut Option<watch::Receiver<()>>) {
+    if let Some(replicas) = replicas
+        && replicas.changed().await.is_ok()
+    {
+        return;
+    }
+    future::pending().await
 }

@@ -1,0 +1,382 @@
+//! Many model servers as one engine. Each request goes to the replica that suits it best ([`router`]); one that fails is
+//! left alone ([`breaker`]), and what it did not begin to answer is asked of another one, within a [`budget`].
+//!
+//! A replica that dies in the middle of an answer ends its stream with an error. What follows is asked for by
+//! `chat::continuation`, and that request is like any other here, except that the dead replica is not the first choice.
+
+mod breaker;
+mod budget;
+mod discovery;
+mod members;
+mod place;
+mod prefix;
+mod replica;
+mod router;
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::future::{join_all, select_ok};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+pub use self::{
+    breaker::BreakerState,
+    discovery::Address,
+    place::{ChosenBy, Place},
+    replica::ReplicaStatus,
+};
+use self::{
+    breaker::Health,
+    budget::Budget,
+    discovery::Connect,
+    members::Members,
+    place::Patience,
+    prefix::{BYTES_PER_TOKEN, Cache},
+    replica::Replica,
+    router::{Candidate, Choice, Question, Router},
+};
+use super::{
+    ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, Model, Prompt, PromptMessage,
+    PromptSize,
+};
+use crate::config::Config;
+
+/// How many replicas a request is sent to before it fails.
+const ATTEMPTS: usize = 2;
+/// What an answer is expected to have. Most requests set no limit, or one that their answers do not reach.
+const EXPECTED_TOKENS: u32 = 256;
+/// How long the list of models is taken to stay as it is, where there are several replicas to ask.
+const KEEP_LISTING: Duration = Duration::from_secs(2);
+
+pub struct Pool {
+    members: Arc<watch::Sender<Members>>,
+    router: Router,
+    budget: Budget,
+    patience: Patience,
+    listing: Mutex<Option<Listing>>,
+    /// Where names are followed.
+    _discovery: Option<AbortOnDropHandle<()>>,
+}
+
+struct Listing {
+    made: Instant,
+    models: Vec<Model>,
+}
+
+/// What the metrics tell of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    pub replicas: Vec<ReplicaStatus>,
+    pub retries: u64,
+    /// Retries that the budget did not allow.
+    pub retries_refused: u64,
+}
+
+impl Pool {
+    /// The servers at `urls`, which `connect` makes engines of. With ENGINE_DNS_INTERVAL their names are followed from now
+    /// on, which takes a runtime.
+    pub fn connect(urls: &[String], config: &Config, connect: impl Connect) -> anyhow::Result<Self> {
+        let addresses = urls.iter().map(|url| Address { url: url.clone(), ip: None });
+        let engines = addresses.map(|address| Ok((address.name(), connect(&address)?)));
+        // Also where names are followed: a URL that is none is an error now.
+        let engines = engines.collect::<anyhow::Result<Vec<_>>>()?;
+        let names: HashSet<_> = engines.iter().map(|(name, _)| name).collect();
+        anyhow::ensure!(names.len() == engines.len(), "the same engine is named twice");
+        Ok(match config.engine_dns_interval() {
+            None => Self::new(engines, config),
+            Some(every) => {
+                let pool = Self::of(Members::default(), config);
+                let discovery = discovery::follow(Arc::clone(&pool.members), urls.to_vec(), every, connect);
+                Self { _discovery: Some(AbortOnDropHandle::new(tokio::spawn(discovery))), ..pool }
+            }
+        })
+    }
+
+    /// These engines under their names.
+    pub fn new(engines: impl IntoIterator<Item = (String, Arc<dyn Engine>)>, config: &Config) -> Self {
+        Self::of(Members::of(engines), config)
+    }
+
+    fn of(members: Members, config: &Config) -> Self {
+        let now = Instant::now();
+        Self {
+            members: Arc::new(watch::Sender::new(members)),
+            router: Router::new(config.prefix_lifetime(), now),
+            budget: Budget::new(now),
+            patience: Patience { first_token: config.first_token_timeout(), between_tokens: config.token_timeout() },
+            listing: Mutex::default(),
+            _discovery: None,
+        }
+    }
+
+    pub fn status(&self) -> PoolStatus {
+        let now = Instant::now();
+        let replicas = self.members.borrow().iter().map(|replica| replica.status(now)).collect();
+        let (retries, retries_refused) = self.budget.counts();
+        PoolStatus { replicas, retries, retries_refused }
+    }
+
+    /// How many replicas answer now.
+    pub fn replicas(&self) -> usize {
+        working(self.members.borrow().iter()).len()
+    }
+
+    /// How many of them may have `model`.
+    pub fn replicas_of(&self, model: &str) -> usize {
+        working(self.members.borrow().who_may_have(model).flatten()).len()
+    }
+
+    /// Changes when either of these numbers may have.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.members.borrow().changes.subscribe()
+    }
+
+    /// What the choice of a replica depends on. `max_tokens` is the limit of the answer, where it has one.
+    pub fn question(&self, model: &str, prompt: &Prompt, max_tokens: Option<u32>) -> Question {
+        let answer_tokens = max_tokens.map_or(EXPECTED_TOKENS, |most| most.min(EXPECTED_TOKENS));
+        self.router.question(model, prompt, answer_tokens.into())
+    }
+
+    /// A place for the request at a replica. `None` when there is nobody.
+    pub fn place(&self, model: &str, question: &Question, now: Instant) -> Option<Place> {
+        let members = self.members.borrow();
+        let to_probe = members.who_may_have(model).flatten().find(|replica| replica.begin_probe(now));
+        if let Some(replica) = to_probe {
+            return Some(self.place_at(Arc::clone(replica), ChosenBy::Probe, question, 0));
+        }
+        self.choose(&members, question, &candidates(&members, model, &[], now), now)
+    }
+
+    /// The same at another replica than those of `tried`, if one is there and the budget allows it.
+    fn place_elsewhere(&self, model: &str, question: &Question, tried: &[Arc<Replica>]) -> Option<Place> {
+        let now = Instant::now();
+        let members = self.members.borrow();
+        let candidates = candidates(&members, model, tried, now);
+        let is_granted = candidates.iter().any(Option::is_some) && self.budget.spend(now);
+        is_granted.then(|| self.choose(&members, question, &candidates, now)).flatten()
+    }
+
+    fn choose(
+        &self,
+        members: &Members,
+        question: &Question,
+        candidates: &[Option<Candidate>],
+        now: Instant,
+    ) -> Option<Place> {
+        let Choice { cache, cached_blocks } = self.router.choose(question, candidates, now)?;
+        let reason = if cached_blocks > 0 { ChosenBy::Prefix } else { ChosenBy::Load };
+        Some(self.place_at(Arc::clone(members.at(cache.slot)?), reason, question, cached_blocks))
+    }
+
+    fn place_at(&self, replica: Arc<Replica>, reason: ChosenBy, question: &Question, cached_blocks: usize) -> Place {
+        let prompt_tokens = question.prefix.tokens_behind(cached_blocks);
+        Place::take(replica, reason, prompt_tokens, question.answer_tokens, self.patience)
+    }
+
+    /// Send a request to a replica, and to another one when that does not begin to answer.
+    async fn ask<T, Sent>(
+        &self,
+        model: &str,
+        question: &Question,
+        send: impl Fn(Arc<dyn Engine>) -> Sent + Send + Sync,
+    ) -> Result<(Place, T), EngineError>
+    where
+        Sent: Future<Output = Result<T, EngineError>> + Send,
+        T: Send,
+    {
+        self.members_are_known().await;
+        self.budget.earn(Instant::now());
+        let mut place = self.place(model, question, Instant::now()).ok_or_else(nobody)?;
+        let mut tried = Vec::new();
+        loop {
+            let error = match send(Arc::clone(&place.replica().engine)).await {
+                Ok(answer) => return Ok((place, answer)),
+                Err(error) => error,
+            };
+            tried.push(Arc::clone(place.replica()));
+            place.refused(&error);
+            if tried.len() == ATTEMPTS || !another_may_answer(&error) {
+                return Err(error);
+            }
+            let Some(next) = self.place_elsewhere(model, question, &tried) else { return Err(error) };
+            tracing::info!(to = next.replica().name, error = error.kind(), "a request is sent to another replica");
+            place = next;
+        }
+    }
+
+    async fn members_are_known(&self) {
+        // The sender lives as long as this does.
+        let _ = self.members.subscribe().wait_for(|members| members.are_known).await;
+    }
+
+    fn working(&self) -> Vec<Arc<Replica>> {
+        working(self.members.borrow().iter()).into_iter().cloned().collect()
+    }
+
+    async fn ask_for_models(&self, replicas: &[Arc<Replica>]) -> Result<Vec<Model>, EngineError> {
+        let lists = join_all(replicas.iter().map(|replica| replica.engine.models())).await;
+        let mut known = Vec::new();
+        let mut failure = None;
+        for (replica, list) in replicas.iter().zip(lists) {
+            match list {
+                Ok(models) => {
+                    self.members.send_modify(|members| members.note_models(replica, &models));
+                    known.push(models);
+                }
+                Err(error) => {
+                    if matches!(error, EngineError::Unavailable(_)) {
+                        replica.failed(Instant::now());
+                    }
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(error) if known.is_empty() => Err(error),
+            _ => Ok(merged(known)),
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Pool {
+    /// What any of the replicas has.
+    async fn models(&self) -> Result<Vec<Model>, EngineError> {
+        self.members_are_known().await;
+        let replicas = self.working();
+        match &replicas[..] {
+            [] => return Err(nobody()),
+            [only] => return only.engine.models().await,
+            _ => {}
+        }
+        // Held meanwhile, so that those who come together ask once.
+        let mut listing = self.listing.lock().await;
+        if let Some(Listing { made, models }) = &*listing
+            && made.elapsed() < KEEP_LISTING
+        {
+            return Ok(models.clone());
+        }
+        let models = self.ask_for_models(&replicas).await?;
+        *listing = Some(Listing { made: Instant::now(), models: models.clone() });
+        Ok(models)
+    }
+
+    /// Whether any of the replicas is.
+    async fn ready(&self, model: &str) -> Result<(), EngineError> {
+        self.members_are_known().await;
+        let replicas = self.working();
+        if replicas.is_empty() {
+            return Err(nobody());
+        }
+        select_ok(replicas.iter().map(|replica| replica.engine.ready(model))).await.map(|((), _)| ())
+    }
+
+    async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError> {
+        self.members_are_known().await;
+        match self.working().first() {
+            Some(replica) => replica.engine.measure(model, messages).await,
+            None => Err(nobody()),
+        }
+    }
+
+    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
+        let question = self.question(&request.model, &request.prompt_and_answer(), request.parameters.max_tokens);
+        let (place, answer) = self
+            .ask(&request.model, &question, |engine| {
+                let request = request.clone();
+                async move { engine.chat(request).await }
+            })
+            .await?;
+        Ok(place.hold(answer))
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        let tokens = request.texts.iter().map(|text| match text {
+            EmbedText::Text(text) => text.len() / BYTES_PER_TOKEN,
+            EmbedText::Tokens(tokens) => tokens.len(),
+        });
+        let question = Question::without_answer(tokens.sum::<usize>() as u64);
+        let (place, embeddings) = self
+            .ask(&request.model, &question, |engine| {
+                let request = request.clone();
+                async move { engine.embed(request).await }
+            })
+            .await?;
+        place.answered();
+        Ok(embeddings)
+    }
+
+    async fn shutdown(&self) {
+        let replicas: Vec<_> = self.members.borrow().iter().cloned().collect();
+        join_all(replicas.iter().map(|replica| replica.engine.shutdown())).await;
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(self)
+    }
+}
+
+/// The healthiest of those who may have the model and were not tried, at their slots. A breaker sends requests elsewhere:
+/// where all are broken there is no elsewhere, and they are asked as if none were. What has failed at one replica is not
+/// sent to a broken one.
+fn candidates(members: &Members, model: &str, tried: &[Arc<Replica>], now: Instant) -> Vec<Option<Candidate>> {
+    let mut best = if tried.is_empty() { Health::Broken } else { Health::Resting };
+    let mut candidates = Vec::new();
+    for (slot, replica) in (0..).zip(members.who_may_have(model)) {
+        candidates.push(None);
+        let untried = replica.filter(|replica| !tried.iter().any(|tried| Arc::ptr_eq(tried, replica)));
+        let Some((replica, health)) = untried.map(|replica| (replica, replica.health(now))) else { continue };
+        if health > best {
+            continue;
+        }
+        if health < best {
+            best = health;
+            candidates.fill(None);
+        }
+        let cache = Cache { slot, number: replica.cache() };
+        candidates[slot as usize] = Some(Candidate { cache, outstanding: replica.outstanding_tokens() });
+    }
+    candidates
+}
+
+/// All but those that are broken, or all where all are.
+fn working<'a>(replicas: impl Iterator<Item = &'a Arc<Replica>>) -> Vec<&'a Arc<Replica>> {
+    let now = Instant::now();
+    let (broken, working): (Vec<_>, Vec<_>) = replicas.partition(|replica| replica.health(now) == Health::Broken);
+    if working.is_empty() { broken } else { working }
+}
+
+/// Whether a replica that did not answer says nothing about the others.
+fn another_may_answer(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Unavailable(_)
+            | EngineError::Overloaded(_)
+            | EngineError::Interrupted
+            | EngineError::UnknownModel(_)
+    )
+}
+
+fn nobody() -> EngineError {
+    EngineError::Unavailable("no engine is found under the name that is configured; check that it resolves".to_owned())
+}
+
+/// Each model once: what the replicas put first is first.
+fn merged(lists: Vec<Vec<Model>>) -> Vec<Model> {
+    let mut ranked: Vec<(usize, Model)> = Vec::new();
+    for (rank, model) in lists.into_iter().flat_map(|list| list.into_iter().enumerate()) {
+        match ranked.iter_mut().find(|(_, known)| known.id == model.id) {
+            Some((known_rank, known)) => {
+                *known_rank = rank.min(*known_rank);
+                known.loaded |= model.loaded;
+            }
+            None => ranked.push((rank, model)),
+        }
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, model)| model).collect()
+}
