@@ -189,7 +189,7 @@ class Responses(Paths):
         self.assertTrue(asyncio.run(ask()).output_text)
 
     def test_a_function_is_called_and_what_it_returned_is_answered(self):
-        parameters = {"type": "object", "properties": {"zone": {"enum": ["UTC"]}}, "required": ["zone"]}
+        parameters = {"type": "object", "properties": {"zone": {"enum": ["UTC"]}}, "required": ["zone"], "additionalProperties": False}
         tools = [{"type": "function", "name": "now", "parameters": parameters}]
         with serve_calling() as url, openai.OpenAI(base_url=url + "/v1", api_key="none", max_retries=0) as client:
             asked = {"model": CALLING, "tools": tools, "parallel_tool_calls": False, "max_output_tokens": 100}
