@@ -14,6 +14,7 @@ mod place;
 mod slot;
 
 use std::{
+    borrow::Borrow,
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -126,7 +127,7 @@ impl Admission {
     fn check(&self, line: &Line, caller: Caller, model: &str) -> Result<(), Refusal> {
         let Limits { max_queue, max_per_caller, .. } = self.limits;
         let waiting = line.queue.len_of(caller);
-        let has_already = waiting + line.answering.get(&caller).copied().unwrap_or(0);
+        let has_already = waiting + count(&line.answering, &caller);
         if has_already >= max_per_caller {
             return Err(Refusal::CallerLimit(has_already));
         }
@@ -196,7 +197,7 @@ impl Admission {
             admitted.push((waiting.slot, Slot::new(self.clone(), entry, waiting.since)));
         }
         line.tell_positions();
-        self.series.set(line.queue.len(), line.busy.values().sum());
+        self.series.set(line.queue.len(), line.busy_in_all());
         drop(line);
         for (place, slot) in admitted {
             // Comes back when the client has left meanwhile; dropping it is giving it back.
@@ -224,16 +225,20 @@ impl Admission {
 
 impl Line {
     fn has_slot(&self, model: &str, slots: usize, all_slots: usize) -> bool {
-        self.busy.get(model).copied().unwrap_or(0) < slots && self.busy.values().sum::<usize>() < all_slots
+        count(&self.busy, model) < slots && self.busy_in_all() < all_slots
+    }
+
+    fn busy_in_all(&self) -> usize {
+        self.busy.values().sum()
     }
 
     /// `slots` has those of each model that is waited for.
     fn admit_next(&mut self, slots: &HashMap<Arc<str>, usize>, all_slots: usize) -> Option<(Entry, Waiting)> {
-        if self.busy.values().sum::<usize>() >= all_slots {
+        if self.busy_in_all() >= all_slots {
             return None;
         }
         let busy = &self.busy;
-        let entry = self.queue.pop(|model| busy.get(model).copied().unwrap_or(0) < slots[model])?;
+        let entry = self.queue.pop(|model| count(busy, model) < slots[model])?;
         *self.busy.entry(entry.model.clone()).or_default() += 1;
         if let Some(caller) = entry.caller {
             *self.answering.entry(caller).or_default() += 1;
@@ -253,6 +258,10 @@ impl Line {
             }
         }
     }
+}
+
+fn count<K: Borrow<Q> + Eq + Hash, Q: Eq + Hash + ?Sized>(counts: &HashMap<K, usize>, key: &Q) -> usize {
+    counts.get(key).copied().unwrap_or(0)
 }
 
 /// Counts of zero are forgotten: models and callers come by names that anyone can make up.
