@@ -27,12 +27,15 @@ interface ThreadProps {
 export const Thread = memo(function Thread({ items, target }: ThreadProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [awayFromEnd, setAwayFromEnd] = useState(false);
+  const targetIndex = target === null ? -1 : items.findIndex((item) => itemId(item) === target);
   // eslint-disable-next-line react-hooks/incompatible-library -- the React compiler is not used
   const virtualizer = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
     getItemKey: (index) => idAt(items, index),
     estimateSize: () => ESTIMATED_HEIGHT,
+    // Without it the beginning is drawn first, for nothing.
+    initialOffset: () => (targetIndex === -1 ? items.length : targetIndex) * ESTIMATED_HEIGHT,
     overscan: items.length < VIRTUAL_FROM ? VIRTUAL_FROM : OVERSCAN,
     paddingStart: 28,
     paddingEnd: 28,
@@ -44,7 +47,6 @@ export const Thread = memo(function Thread({ items, target }: ThreadProps) {
 
   const lastId = idAt(items, items.length - 1);
   const unsentId = items.at(-1)?.kind === 'unsent' ? lastId : null;
-  const targetIndex = target === null ? -1 : items.findIndex((item) => itemId(item) === target);
 
   // Open at the end, and go there when the reader sends something.
   useLayoutEffect(() => {

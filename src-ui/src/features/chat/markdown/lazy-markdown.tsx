@@ -1,7 +1,17 @@
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useState } from 'react';
 
-const load = () => import('./markdown');
-const Markdown = lazy(load);
+import type Markdown from './markdown';
+
+/** Known once it was fetched. */
+let fetched: typeof Markdown | null = null;
+
+async function load() {
+  const module = await import('./markdown');
+  fetched = module.default;
+  return module;
+}
+
+const Awaited = lazy(load);
 
 /** Fetches the renderer ahead of the first answer. */
 export function preloadMarkdown(): void {
@@ -10,9 +20,12 @@ export function preloadMarkdown(): void {
 }
 
 export function LazyMarkdown({ text, streaming }: { text: string; streaming: boolean }) {
+  // React shows a fallback for 300 ms at least, and `lazy` one even for what is there. An answer keeps the kind that it began
+  // with: the other would be drawn anew.
+  const [Renderer] = useState(() => fetched ?? Awaited);
   return (
     <Suspense fallback={<div className="markdown whitespace-pre-wrap">{text}</div>}>
-      <Markdown text={text} streaming={streaming} />
+      <Renderer text={text} streaming={streaming} />
     </Suspense>
   );
 }
