@@ -125,11 +125,8 @@ async fn answer_in_turn(state: &AppState, queued: Queued, trim: Trim, tell: impl
 /// # Errors
 /// 503 from the moment at which the server is on its way out.
 fn refuse_while_draining(state: &AppState) -> Result<()> {
-    if state.shutdown.is_draining() {
-        state.metrics.queue.count_refusal("draining");
-        return Err(Error::draining());
-    }
-    Ok(())
+    let refusal = state.shutdown.refuse_while_draining();
+    refusal.inspect_err(|_| state.metrics.queue.count_refusal("draining"))
 }
 
 async fn begin(state: &AppState, request: ChatRequest, slot: Slot, asked: Instant, trim: Trim) -> Result<Answer> {

@@ -6,7 +6,10 @@ use futures::{FutureExt, future::FusedFuture};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::state::AppState;
+use crate::{
+    error::{Error, Result},
+    state::AppState,
+};
 
 /// Whether the server is on its way out.
 #[derive(Clone, Default)]
@@ -25,6 +28,12 @@ impl Shutdown {
     /// Whether new requests are refused.
     pub fn is_draining(&self) -> bool {
         self.draining.is_cancelled()
+    }
+
+    /// # Errors
+    /// 503 once new requests are refused.
+    pub fn refuse_while_draining(&self) -> Result<()> {
+        if self.is_draining() { Err(Error::draining()) } else { Ok(()) }
     }
 
     /// Whether the time is up: what breaks off now is not continued here.

@@ -93,9 +93,7 @@ impl Jobs {
 
 /// Start to pull a model, or find the job that does so already.
 pub async fn start(state: &AppState, name: &ModelName) -> Result<Job> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
+    state.shutdown.refuse_while_draining()?;
     if !state.config.runs_models() {
         return Err(EngineError::KeptElsewhere.into());
     }

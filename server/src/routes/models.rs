@@ -13,7 +13,7 @@ use crate::{
     chat,
     dialect::own::ErrorBody,
     engine::Model,
-    error::{Error, Result},
+    error::Result,
     extract::Json,
     models::{ModelName, jobs},
     state::AppState,
@@ -75,9 +75,7 @@ pub async fn pull(
         (status = 503, body = ErrorBody),
     ))]
 pub async fn load(_: ModelChanges, State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
+    state.shutdown.refuse_while_draining()?;
     state.engine.load(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,16 +8,14 @@ use crate::{
     access::{ModelChanges, may_change_models},
     chat::model_or_default,
     engine::EngineError,
-    error::{Error, Result},
+    error::Result,
     routes::opening::Opening,
     state::AppState,
 };
 
 /// Brings a model into memory, and tells which one that is.
 pub async fn load(state: &AppState, model: Option<String>) -> Result<String> {
-    if state.shutdown.is_draining() {
-        return Err(Error::draining());
-    }
+    state.shutdown.refuse_while_draining()?;
     let model = model_or_default(state, model).await?;
     match state.engine.load(&model).await {
         // Whether it is in memory is the business of the server behind this one.
