@@ -3,6 +3,7 @@ import type { Page } from '@playwright/test';
 import { Api } from './api';
 import { expectNothingFound } from './axe';
 import { expect, test } from './fixtures';
+import { picture } from './picture';
 import { Server } from './server';
 
 interface Screen {
@@ -142,6 +143,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width: width ?? 1280, height: 820 });
       await open(page, id);
+      await picture(page, `${name}-${width ?? 1280}-${colorScheme}`);
       await expectNothingFound(page);
     });
   }
@@ -151,6 +153,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await chat.open(await api.conversation('Streaming', { temperature: 0, max_tokens: 4000 }));
     await chat.send('Write a very long story about a lighthouse, with a list of its keepers.');
     await chat.streamed(20);
+    await picture(page, `answer that is being written-1280-${colorScheme}`);
     await expectNothingFound(page);
     await chat.stopButton.click();
     await expect(chat.answers.last()).toContainText('You stopped this answer.');
@@ -164,6 +167,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await page.goto(server.url);
       await chat.send('Are you there?');
       await expect(chat.answers.last().getByRole('alert')).toBeVisible({ timeout: 60_000 });
+      await picture(page, `answer that failed-1280-${colorScheme}`);
       await expectNothingFound(page);
     } finally {
       await server.stop();
@@ -180,6 +184,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await chat.streamed(120);
       await server.kill();
       await expect(chat.answers.last()).toContainText('Reconnecting…');
+      await picture(page, `answer whose server was killed-1280-${colorScheme}`);
       await expectNothingFound(page);
       server = await server.startAgain();
       await chat.streamed((await chat.answerLetters()).length);

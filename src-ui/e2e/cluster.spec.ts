@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-
 import type { Page } from '@playwright/test';
 
 import { expectNothingFound } from './axe';
@@ -18,9 +16,8 @@ import {
   pods,
   REMOTE,
 } from './cluster/script';
+import { picture } from './picture';
 
-/** Where pictures of every screen are put, when someone wants to look at them. */
-const PICTURES = process.env.PICTURES;
 const LOOKS = [
   [1280, 'light'],
   [1280, 'dark'],
@@ -37,11 +34,7 @@ for (const { name, open: openScreen } of SCREENS) {
       await page.setViewportSize({ width, height: 820 });
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await settled(page);
-      if (PICTURES) {
-        await page.screenshot({
-          path: join(PICTURES, `${name.replaceAll(' ', '-')}-${width}-${colorScheme}.png`),
-        });
-      }
+      await picture(page, `${name}-${width}-${colorScheme}`);
       await expectNothingFound(page, `${width} px, ${colorScheme}`);
     }
   });
