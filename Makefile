@@ -1,4 +1,4 @@
-# Every job has a name here; CI runs `make test` and nothing else. What takes more than a line stands in scripts/.
+# Every job has a name here; CI runs `make test` and `make test-cluster`. What takes more than a line stands in scripts/.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -20,7 +20,7 @@ run: build model
 build: setup-run $(UI)
 	$(RELEASE)
 
-## test    everything that CI runs
+## test    every check and test that needs no cluster
 test: setup-test model $(UI)
 	@scripts/test.sh
 

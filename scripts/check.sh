@@ -20,6 +20,7 @@ typescript_schema() {
 part rustfmt cargo fmt --all -- --check
 part shellcheck shellcheck --external-sources --source-path=scripts scripts/*.sh .ci/*
 part prettier in_ui format:check
+part tsc in_ui typecheck
 part eslint in_ui lint
 part 'schema.ts is current' typescript_schema
 part 'Kubernetes manifests' scripts/manifests.sh

@@ -113,6 +113,12 @@ update_under_load() { # update_under_load API
   wait "$streams"
 }
 
+# A pod is killed while it answers: every answer is written to its end by another.
+drill() {
+  cargo build --locked --workspace --example failure-drill
+  "$TARGET/debug/examples/failure-drill" llm-as-a-service "$url"
+}
+
 # By CPU as it was installed, before the eyes of the window; then by the queue. A ConfigMap is read at a pod's start.
 scale_by_cpu() { with_desktop cargo test --locked --workspace --test cluster-window the_chart -- --nocapture; }
 
@@ -136,6 +142,7 @@ part 'pages' pages
 part 'inside only' hidden
 part 'streamed chat' streamed
 part 'chat in Chromium' env CLUSTER_URL="$url" npm --prefix src-ui run e2e:deployed
+part 'a pod is killed while it answers' drill
 part 'rolling update, 50 runs' update_under_load runs
 part 'rolling update, 50 /v1 streams' update_under_load v1
 if [[ ${SCALING:-yes} == no ]]; then

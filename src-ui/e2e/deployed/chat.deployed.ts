@@ -1,6 +1,7 @@
 import { expect, test } from '@playwright/test';
 
-import { ChatPage } from '../fixtures';
+import { Api } from '../api';
+import { ChatPage, lettersOf } from '../fixtures';
 
 const STORY = 'Write a very long story about a harbour, its boats and the people who live there.';
 
@@ -17,7 +18,10 @@ test('an answer appears piece by piece, not in one at its end', async ({ page })
   await chat.answered();
 });
 
-test('reloading in the middle goes on, whichever replica the browser reaches then', async ({ page }) => {
+test('reloading in the middle loses and doubles nothing, whichever replica the browser reaches then', async ({
+  page,
+  baseURL,
+}) => {
   const chat = new ChatPage(page);
   await page.goto('/');
   await chat.send(STORY);
@@ -31,4 +35,8 @@ test('reloading in the middle goes on, whichever replica the browser reaches the
   await chat.streamed(letters);
   await chat.stopButton.click();
   await chat.answered();
+
+  const conversation = new URL(page.url()).pathname.replace('/c/', '');
+  const stored = (await new Api(baseURL ?? '').messages(conversation)).at(-1);
+  expect(await chat.answerLetters()).toBe(lettersOf(stored?.content ?? ''));
 });
