@@ -30,3 +30,10 @@ async fn probes_do_not_fill_the_log() {
     }
     assert!(!server.log().contains("answered"), "{}", server.log());
 }
+
+#[tokio::test]
+async fn the_instructions_that_llama_cpp_computes_with_are_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with_starter_model(&folder.path().join("data"));
+    server.logs("system_info").await;
+}

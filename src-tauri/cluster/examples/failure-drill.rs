@@ -1,4 +1,4 @@
-//! The failure drill and the load dial without a window:
+//! The failure drill and the load dial without a window. It ends with an error when an answer was cut or a character lost:
 //! `cargo run -p flotilla-cluster --example failure-drill -- NAMESPACE URL [CHATS]`, on the cluster that KUBECONFIG names.
 
 use std::io::Write;
@@ -26,7 +26,13 @@ async fn main() {
     let options = DrillOptions { url: url.clone(), app: DrillApp::Backend, chats };
     let (result, ()) = tokio::join!(drill::run(&cluster, options, reports), async {
         while let Some(report) = inbox.recv().await {
-            if report.done { say(&format!("{report:#?}")) } else { say(&report.stage) }
+            if report.done {
+                say(&format!("{report:#?}"));
+                assert_eq!((report.complete, report.lost_characters), (report.answers, 0), "an answer was not whole");
+                assert!(report.replaced_after_ms.is_some(), "the pod was not replaced");
+            } else {
+                say(&report.stage);
+            }
         }
     });
     result.expect("the drill comes to its end");

@@ -1,6 +1,6 @@
 use std::fs::File;
 
-use crate::support::Home;
+use crate::support::{Home, processes};
 
 #[tokio::test]
 async fn a_database_in_use_is_explained_in_the_window() {
@@ -20,4 +20,19 @@ async fn a_wrong_setting_is_explained_in_the_window() {
     let home = Home::new();
     let app = home.open_with(&[("SLOTS", "none")]).await;
     app.shows("SLOTS").await;
+}
+
+#[tokio::test]
+async fn the_window_opens_as_large_as_it_was_left() {
+    let home = Home::new();
+    let app = home.open().await;
+    app.page.set_window_size(900, 650).await.unwrap();
+    app.holds("return window.innerWidth === 900").await;
+    let processes = app.processes();
+    app.close_window();
+    assert!(processes::are_gone(&processes).await);
+    drop(app);
+
+    let again = home.open().await;
+    again.holds("return window.innerWidth === 900").await;
 }
