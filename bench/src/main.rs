@@ -115,7 +115,14 @@ impl Setup {
     }
 
     fn load_options(&self) -> LoadOptions {
-        LoadOptions { slots: SLOTS, context_length: CONTEXT_LENGTH, threads: machine::cores() as u32, gpu_layers: None }
+        LoadOptions {
+            slots: SLOTS,
+            context_length: CONTEXT_LENGTH,
+            threads: machine::cores() as u32,
+            gpu_layers: None,
+            // Without the server there is nobody who would keep something.
+            prefix_memory: 0,
+        }
     }
 
     /// A server that answers with its own engine, on every core: llama.cpp uses them all.

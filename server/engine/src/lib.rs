@@ -10,12 +10,14 @@
 //! - [`template`], [`prompt`], [`intake`]: messages become text, text becomes tokens, and a command a request or a refusal
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
 //! - [`pace`]: how many tokens of prompts a step may take
-//! - [`slots`]: where a new chat finds the longest part of its prompt already computed
+//! - [`cache`]: what was computed and what of it the next prompt can use; [`slots`] finds the longest part, [`shelf`] keeps what
+//!   no slot can
 //! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`answer`], [`text`], [`stop`], [`tools`] are
 //!   its parts
 //! - [`embedding`]: vectors of texts, made between two steps
 
 mod answer;
+mod cache;
 mod chat;
 mod embedding;
 pub mod gguf;
@@ -29,6 +31,7 @@ mod prompt;
 pub mod protocol;
 mod sampling;
 mod scheduler;
+mod shelf;
 mod slots;
 mod stop;
 mod template;

@@ -68,6 +68,8 @@ pub struct LoadOptions {
     pub threads: u32,
     /// Layers that a GPU computes, in a build for one; `None` is all of them.
     pub gpu_layers: Option<u32>,
+    /// MiB of memory for the beginnings of prompts that no slot holds any more; 0 keeps none.
+    pub prefix_memory: u32,
 }
 
 /// Either a conversation, rendered with the model's own chat template, or a text that is taken as it is.

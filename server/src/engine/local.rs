@@ -76,6 +76,7 @@ impl Local {
             context_length: config.context_length,
             threads: config.threads(),
             gpu_layers: config.gpu_layers,
+            prefix_memory: config.prefix_memory,
         };
         let local = Self {
             command,

@@ -34,7 +34,8 @@ pub struct Answer {
 }
 
 /// One thread: the tests' engines share the machine, and llama.cpp's threads wait for each other by spinning.
-pub const OPTIONS: LoadOptions = LoadOptions { slots: 4, context_length: 1024, threads: 1, gpu_layers: None };
+pub const OPTIONS: LoadOptions =
+    LoadOptions { slots: 4, context_length: 1024, threads: 1, gpu_layers: None, prefix_memory: 64 };
 
 /// One engine for all tests that need no engine of their own, so that the model is loaded once.
 pub static SHARED: LazyLock<Engine> = LazyLock::new(|| Engine::with_starter_model(OPTIONS));

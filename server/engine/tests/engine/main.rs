@@ -12,5 +12,6 @@ mod embeddings;
 mod forms;
 mod gguf;
 mod loading;
+mod prefixes;
 mod prompts;
 mod scheduling;
