@@ -58,9 +58,14 @@ impl<'model> Cache<'model> {
         &self.context
     }
 
-    /// How many tokens `slot` holds.
-    pub fn len(&self, slot: usize) -> usize {
-        self.sequences[slot].tokens.len()
+    /// What `slot` holds.
+    pub fn tokens(&self, slot: usize) -> &[LlamaToken] {
+        &self.sequences[slot].tokens
+    }
+
+    /// Whether a slot can lose tokens that it should not hold in the end.
+    pub fn can_cut(&self) -> bool {
+        self.can_cut
     }
 
     /// Finds a slot for `prompt` among those that `is_idle`, and brings into it what there is of the prompt's beginning.
@@ -79,7 +84,7 @@ impl<'model> Cache<'model> {
         let Placement { slot, source, reused } =
             slots::place(reusable, &candidates, self.shelf.find(reusable, !self.can_cut))?;
         let stays = if source == Source::Slot(slot) { reused } else { 0 };
-        let is_kept = slots::is_worth_keeping(self.len(slot), self.held_elsewhere(slot).max(stays));
+        let is_kept = slots::is_worth_keeping(self.tokens(slot).len(), self.held_elsewhere(slot).max(stays));
         if self.is_copying && (is_kept || matches!(source, Source::Shelf(_))) {
             return None;
         }
@@ -107,6 +112,11 @@ impl<'model> Cache<'model> {
     /// `slot` holds these tokens behind the others.
     pub fn extend(&mut self, slot: usize, tokens: impl IntoIterator<Item = LlamaToken>) {
         self.sequences[slot].tokens.extend(tokens);
+    }
+
+    /// Removes what was computed in `slot` behind the tokens that it holds. Returns whether that was possible.
+    pub fn cut_rest(&mut self, slot: usize) -> bool {
+        self.cut(slot, self.tokens(slot).len())
     }
 
     /// Empties all slots, for when nothing is known of them any more. What is on the shelf stands apart from them.
@@ -152,7 +162,7 @@ impl<'model> Cache<'model> {
     /// Makes `slot`'s sequence the first `len` tokens of `source`'s. Returns how many it has in the end:
     /// recurrent models cannot go back within a sequence, and start anew.
     fn reuse(&mut self, source: usize, slot: usize, len: usize) -> usize {
-        let is_whole = self.len(source) == len;
+        let is_whole = self.tokens(source).len() == len;
         if source != slot {
             self.empty(slot);
             if len == 0 || !(is_whole || self.can_cut) {

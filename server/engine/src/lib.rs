@@ -9,7 +9,8 @@
 //! - [`gguf`], [`model`]: the file is checked, then loaded
 //! - [`template`], [`prompt`], [`intake`]: messages become text, text becomes tokens, and a command a request or a refusal
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
-//! - [`pace`]: how many tokens of prompts a step may take
+//! - [`share`]: what of it is each chat's; [`pace`] says how many tokens of prompts may be in it, and [`guess`] which tokens are
+//!   computed before it is known whether they come
 //! - [`cache`]: what was computed and what of it the next prompt can use; [`slots`] finds the longest part, [`shelf`] keeps what
 //!   no slot can
 //! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`answer`], [`text`], [`stop`], [`tools`] are
@@ -22,6 +23,7 @@ mod chat;
 mod embedding;
 pub mod gguf;
 mod grammar;
+mod guess;
 mod intake;
 mod logprobs;
 pub mod model;
@@ -31,6 +33,7 @@ mod prompt;
 pub mod protocol;
 mod sampling;
 mod scheduler;
+mod share;
 mod shelf;
 mod slots;
 mod stop;

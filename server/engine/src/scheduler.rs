@@ -18,6 +18,7 @@ use crate::model::BATCH_TOKENS;
 use crate::pace::Pace;
 use crate::process::{EventWriter, Received};
 use crate::protocol::{Command, ErrorCode, Event, FinishReason, LoadOptions};
+use crate::share::{self, Share};
 
 /// Owns everything that is being generated.
 pub struct Scheduler<'model> {
@@ -30,16 +31,10 @@ pub struct Scheduler<'model> {
     chats: Vec<Option<Chat>>,
     waiting: VecDeque<Request>,
     pace: Pace,
+    /// Tokens that are guessed at most.
+    guess_tokens: u32,
     events: Vec<Event>,
     writer: EventWriter,
-}
-
-/// What one slot put into the batch.
-struct Share {
-    slot: usize,
-    tokens: usize,
-    /// The place in the batch of the token to sample after, once all that was pending is in it.
-    output: Option<i32>,
 }
 
 impl<'model> Scheduler<'model> {
@@ -60,6 +55,7 @@ impl<'model> Scheduler<'model> {
             chats: (0..options.slots).map(|_| None).collect(),
             waiting: VecDeque::new(),
             pace: Pace::default(),
+            guess_tokens: options.guess_tokens,
             events: Vec::new(),
             writer,
         }
@@ -142,16 +138,24 @@ impl<'model> Scheduler<'model> {
                 self.waiting.push_front(request);
                 return;
             };
-            let chat = Chat::start(request, place.reused, self.model.n_vocab(), self.intake.context_length());
+            let chat = Chat::start(
+                request,
+                place.reused,
+                self.model.n_vocab(),
+                self.intake.context_length(),
+                self.guess_tokens,
+            );
             self.chats[place.slot] = Some(chat);
         }
     }
 
     fn step(&mut self) {
-        let shares = self.fill_batch();
+        let mut shares = share::divide(&self.chats, self.pace.prompt_tokens());
         if shares.is_empty() {
             return;
         }
+        share::guess(&mut shares, &mut self.chats, &self.cache);
+        share::fill(&mut self.batch, &mut shares, &self.chats, &self.cache);
         let started = Instant::now();
         if let Err(error) = self.cache.decode(&mut self.batch) {
             tracing::error!(%error, "llama.cpp could not compute a batch");
@@ -164,72 +168,49 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    /// What each chat computes in this step, in the order of the slots.
+    /// Accounts for what was computed, and samples the next token; and the one after it, as long as it was guessed right.
     ///
-    /// llama.cpp computes neighbours in one pass over the weights, but only where they stand in the batch by their numbers:
-    /// any other order costs a pass for each.
-    fn fill_batch(&mut self) -> Vec<Share> {
-        self.batch.clear();
-        let mut shares = self.divide();
-        for share in &mut shares {
-            let Some(chat) = &self.chats[share.slot] else { continue };
-            for (offset, &token) in chat.pending[..share.tokens].iter().enumerate() {
-                let position = (self.cache.len(share.slot) + offset) as i32;
-                let is_output = offset + 1 == chat.pending.len();
-                let added = self.batch.add(token, position, &[share.slot as i32], is_output);
-                debug_assert!(added.is_ok(), "the room is counted");
-            }
-            share.output = (share.tokens == chat.pending.len()).then(|| self.batch.n_tokens() - 1);
-        }
-        shares
-    }
-
-    /// Chats that decode go first, with one token each; what is left goes to prompts in the order of their arrival.
-    fn divide(&self) -> Vec<Share> {
-        let mut order: Vec<(bool, Instant, usize)> = (self.chats.iter().enumerate())
-            .filter_map(|(slot, chat)| chat.as_ref().map(|chat| (!chat.is_decoding(), chat.arrived(), slot)))
-            .collect();
-        order.sort_unstable();
-
-        let decoding = order.iter().filter(|(prefilling, ..)| !prefilling).count();
-        let mut room = (decoding + self.pace.prompt_tokens()).min(BATCH_TOKENS as usize);
-        let mut shares = Vec::with_capacity(order.len());
-        for (_, _, slot) in order {
-            let pending = self.chats[slot].as_ref().map_or(0, |chat| chat.pending.len());
-            let tokens = pending.min(room);
-            room -= tokens;
-            if tokens > 0 {
-                shares.push(Share { slot, tokens, output: None });
-            }
-        }
-        shares.sort_unstable_by_key(|share| share.slot);
-        shares
-    }
-
-    /// Accounts for what was computed, and samples the next token.
+    /// Each is chosen from the same probabilities and with the same draws as it would be alone.
     fn finish_share(&mut self, share: &Share) {
         let slot = &mut self.chats[share.slot];
         let Some(chat) = slot else { return };
         self.cache.extend(share.slot, chat.pending.drain(..share.tokens));
         let Some(output) = share.output else { return };
-        let context = self.cache.context();
-        let token = match chat.sampler.sample(context, output) {
-            Ok(token) => token,
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "an answer cannot be held to its grammar");
-                let message = "The answer cannot be held to its schema. Simplify the schema.".to_owned();
-                self.events.push(Event::Error { id: chat.id.clone(), code: ErrorCode::Internal, message });
-                *slot = None;
-                return;
+        let mut right = 0;
+        let ended = loop {
+            let context = self.cache.context();
+            let output = output + right as i32;
+            let token = match chat.sampler.sample(context, output) {
+                Ok(token) => token,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "an answer cannot be held to its grammar");
+                    let message = "The answer cannot be held to its schema. Simplify the schema.".to_owned();
+                    self.events.push(Event::Error { id: chat.id.clone(), code: ErrorCode::Internal, message });
+                    *slot = None;
+                    break None;
+                }
+            };
+            let alternatives = chat.logprobs.map(|count| count as usize);
+            let logprob =
+                alternatives.map(|count| logprob(token, context.get_logits_ith(output), count, &self.model.vocab()));
+            let ended = chat.accept(token, logprob, self.model, &mut self.events);
+            if ended.is_some() || share.guess.get(right) != Some(&token) {
+                break ended;
             }
+            self.cache.extend(share.slot, chat.pending.drain(..));
+            right += 1;
         };
-        let alternatives = chat.logprobs.map(|count| count as usize);
-        let logprob =
-            alternatives.map(|count| logprob(token, context.get_logits_ith(output), count, &self.model.vocab()));
-        if let Some(reason) = chat.accept(token, logprob, self.model, &mut self.events)
+        if let Some(chat) = slot {
+            chat.learn(share.guess.len(), right);
+        }
+        if let Some(reason) = ended
             && let Some(chat) = slot.take()
         {
             chat.finish(reason, &mut self.events);
+        }
+        if right < share.guess.len() && !self.cache.cut_rest(share.slot) {
+            tracing::error!("llama.cpp could not remove what was guessed wrong");
+            self.fail_all();
         }
     }
 

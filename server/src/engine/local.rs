@@ -77,6 +77,7 @@ impl Local {
             threads: config.threads(),
             gpu_layers: config.gpu_layers,
             prefix_memory: config.prefix_memory,
+            guess_tokens: config.guess_tokens,
         };
         let local = Self {
             command,

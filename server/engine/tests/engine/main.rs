@@ -11,6 +11,7 @@ mod continuation;
 mod embeddings;
 mod forms;
 mod gguf;
+mod guesses;
 mod loading;
 mod prefixes;
 mod prompts;
