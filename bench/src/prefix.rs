@@ -22,6 +22,8 @@ const TARGET: f64 = 0.3;
 const USERS: usize = 8;
 const WORDS_OF_INSTRUCTIONS: usize = 1480;
 const WORDS_PER_QUESTION: usize = 20;
+/// So that an unseen prompt is longer than a user's first and shorter than the second.
+const WORDS_PER_UNSEEN_QUESTION: usize = WORDS_PER_QUESTION + ANSWER_TOKENS as usize;
 const SHARED_TARGET: f64 = 0.2;
 
 const ANSWER_TOKENS: u32 = 48;
@@ -82,7 +84,7 @@ fn one_conversation(client: &mut Client) -> anyhow::Result<Round> {
     for message in unseen.iter_mut().filter(|message| message.role == "user") {
         *message = client.user_message(WORDS_PER_MESSAGE);
     }
-    Round::new(vec![client.ask(&conversation)?], &[client.ask(&unseen)?])
+    Round::new(&[client.ask(&conversation)?], &[client.ask(&unseen)?])
 }
 
 /// The answers to users' first and second questions behind the same instructions, and to as many unseen prompts between them
@@ -94,7 +96,7 @@ fn many_users(client: &mut Client) -> anyhow::Result<[Round; 2]> {
     let mut first = users.iter().map(|user| client.ask(user)).collect::<Result<Vec<_>, _>>()?;
     let unseen: Result<Vec<_>, _> = (0..SLOTS)
         .map(|_| {
-            let unseen = [client.instructions(), client.user_message(WORDS_PER_QUESTION)];
+            let unseen = [client.instructions(), client.user_message(WORDS_PER_UNSEEN_QUESTION)];
             client.ask(&unseen)
         })
         .collect();
@@ -105,7 +107,7 @@ fn many_users(client: &mut Client) -> anyhow::Result<[Round; 2]> {
     let second = users.iter().map(|user| client.ask(user)).collect::<Result<Vec<_>, _>>()?;
     // The first of all has computed the instructions.
     first.remove(0);
-    Ok([Round::new(first, &unseen)?, Round::new(second, &unseen)?])
+    Ok([Round::new(&first, &unseen)?, Round::new(&second, &unseen)?])
 }
 
 struct Client {
@@ -139,7 +141,7 @@ struct Round {
 }
 
 impl Round {
-    fn new(warm: Vec<Answer>, cold: &[Answer]) -> anyhow::Result<Self> {
+    fn new(warm: &[Answer], cold: &[Answer]) -> anyhow::Result<Self> {
         let median = |answers: &[Answer], of: fn(&Answer) -> f64| {
             let mut values = Rounds::default();
             answers.iter().for_each(|answer| values.push(of(answer)));
@@ -148,10 +150,10 @@ impl Round {
         let time = |answer: &Answer| 1e3 * answer.time_to_first_token().as_secs_f64();
         let length = |answer: &Answer| f64::from(answer.usage.prompt_tokens);
         let round = Self {
-            warm: median(&warm, time),
+            warm: median(warm, time),
             cold: median(cold, time),
-            prompt: median(&warm, length),
-            cached: median(&warm, |answer| f64::from(answer.usage.cached_tokens())),
+            prompt: median(warm, length),
+            cached: median(warm, |answer| f64::from(answer.usage.cached_tokens())),
         };
         let difference = (round.prompt / median(cold, length) - 1.0).abs();
         ensure!(difference <= MAX_LENGTH_DIFFERENCE, "the prompts differ in length by {:.0} %", 100.0 * difference);
