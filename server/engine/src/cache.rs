@@ -154,6 +154,13 @@ impl<'model> Cache<'model> {
             tracing::warn!(%error, "what was kept cannot be used");
             return self.empty(slot);
         }
+        // Of layers that look back over a window a state has no more than that window: cut shorter, it would lack what came
+        // before.
+        if self.can_cut && self.context.kv_cache_seq_pos_min(slot as i32) > 0 {
+            tracing::info!("this model has a sliding window: nothing is kept but what is in slots");
+            self.shelf = Shelf::new(0);
+            return self.empty(slot);
+        }
         let is_whole = kept.tokens.len() == len;
         self.shelf.put(kept);
         if is_whole || self.cut(slot, len) { len } else { self.empty(slot) }
