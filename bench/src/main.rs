@@ -4,7 +4,7 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
+//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
 //!   what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
@@ -15,6 +15,7 @@ mod connection;
 mod decode;
 mod delay;
 mod endpoint;
+mod guess;
 mod idle;
 mod kills;
 mod llama;
@@ -60,7 +61,10 @@ enum Command {
     All,
     /// Tokens per second of one chat and of four, against llama.cpp without the server.
     Decode,
-    /// Time to first token in a conversation's fifth turn, against a prompt that was never seen.
+    /// Tokens per second of answers that quote, edit and invent, against the same server that guesses no tokens ahead.
+    Guess,
+    /// Time to first token in a conversation's fifth turn, and of many users with the same instructions, against prompts that
+    /// were never seen.
     Prefix,
     /// What the server adds to each token when it stands in front of another engine.
     Delay,
@@ -115,17 +119,30 @@ impl Setup {
     }
 
     fn load_options(&self) -> LoadOptions {
-        LoadOptions { slots: SLOTS, context_length: CONTEXT_LENGTH, threads: machine::cores() as u32, gpu_layers: None }
+        LoadOptions {
+            slots: SLOTS,
+            context_length: CONTEXT_LENGTH,
+            threads: machine::cores() as u32,
+            gpu_layers: None,
+            // Without the server there is nobody who would keep or guess something.
+            prefix_memory: 0,
+            guess_tokens: 0,
+        }
     }
 
     /// A server that answers with its own engine, on every core: llama.cpp uses them all.
     fn serve_model(&self) -> anyhow::Result<ServerProcess> {
+        self.serve_model_with(&[])
+    }
+
+    /// The same with other settings besides.
+    fn serve_model_with(&self, settings: &[(&str, u32)]) -> anyhow::Result<ServerProcess> {
         let options = self.load_options();
         let mut arguments = vec!["--models-dir".into(), self.models()?.into_os_string()];
-        for (flag, value) in
-            [("--slots", options.slots), ("--context-length", options.context_length), ("--threads", options.threads)]
-        {
-            arguments.extend([flag.into(), value.to_string().into()]);
+        let own =
+            [("--slots", options.slots), ("--context-length", options.context_length), ("--threads", options.threads)];
+        for (flag, value) in own.iter().chain(settings) {
+            arguments.extend([(*flag).into(), value.to_string().into()]);
         }
         ServerProcess::start(&self.server()?, &arguments, Placement::AllCores)
     }
@@ -147,6 +164,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::All => {
             let (table, capacity) = decode::measure(setup)?;
             table.print()?;
+            guess::measure(setup)?.print()?;
             prefix::measure(setup)?.print()?;
             delay::measure(setup)?.print()?;
             idle::measure(setup)?.print()?;
@@ -154,6 +172,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
             load::around_capacity(setup, capacity)?.print()?;
         }
         Command::Decode => decode::measure(setup)?.0.print()?,
+        Command::Guess => guess::measure(setup)?.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Idle => idle::measure(setup)?.print()?,

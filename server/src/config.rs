@@ -78,6 +78,16 @@ pub struct Config {
     #[arg(long, env)]
     pub gpu_layers: Option<u32>,
 
+    /// MiB of memory in which the own engine keeps the beginnings of conversations that no slot holds any more, so that they are
+    /// not computed again; 0 keeps none.
+    #[arg(long, env, default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=1_048_576))]
+    pub prefix_memory: u32,
+
+    /// Tokens that the own engine guesses ahead at most, from what stands in the conversation, while it writes one answer or two;
+    /// 0 guesses none. The answers are the same, those that quote or edit a text come faster.
+    #[arg(long, env, default_value_t = 8, value_parser = clap::value_parser!(u32).range(..=32))]
+    pub guess_tokens: u32,
+
     /// Seconds after its last answer until the own engine takes a model out of memory; the next chat with it loads it again.
     /// 0 is at once, -1 never.
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]

@@ -44,6 +44,11 @@ impl AnswerText {
         self.tokens
     }
 
+    /// How many more tokens there may be.
+    pub fn room(&self) -> u32 {
+        self.max_tokens.saturating_sub(self.tokens)
+    }
+
     /// Takes the next token. Returns what it completes, and why the answer ends with it, if it does.
     ///
     /// The model's end-of-turn token counts as generated, as it does in llama.cpp's own server.

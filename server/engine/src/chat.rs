@@ -7,6 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::answer::AnswerText;
 use crate::grammar::Grammar;
+use crate::guess::Guesses;
 use crate::protocol::{Event, FinishReason, Sampling, Timings, TokenLogprob, Usage};
 use crate::sampling::TokenSampler;
 use crate::tools::Said;
@@ -34,6 +35,9 @@ pub struct Chat {
     pub pending: Vec<LlamaToken>,
     pub sampler: TokenSampler,
     pub logprobs: Option<u32>,
+    guesses: Guesses,
+    /// How many tokens were guessed.
+    guessed: u32,
     text: AnswerText,
     /// Tokens since the last text event.
     unnamed: Vec<i32>,
@@ -56,13 +60,20 @@ impl Request {
                 completion_tokens: self.text.tokens(),
             },
             timings: Timings { queued_ms: milliseconds(queued), ..Timings::default() },
+            guessed: 0,
         }
     }
 }
 
 impl Chat {
-    /// `reused` tokens of the request are in the cache already.
-    pub fn start(mut request: Request, reused: usize, vocabulary_size: i32, context_length: u32) -> Self {
+    /// `reused` tokens of the request are in the cache already; at most `guess_tokens` are guessed at a time.
+    pub fn start(
+        mut request: Request,
+        reused: usize,
+        vocabulary_size: i32,
+        context_length: u32,
+        guess_tokens: u32,
+    ) -> Self {
         let (prompt, answer) = request.tokens.split_at(request.prompt_tokens);
         let cached_tokens = reused.min(request.prompt_tokens) as u32;
         Self {
@@ -75,6 +86,8 @@ impl Chat {
                 context_length,
             ),
             logprobs: request.logprobs,
+            guesses: Guesses::new(guess_tokens),
+            guessed: 0,
             pending: request.tokens.split_off(reused),
             id: request.id,
             text: request.text,
@@ -94,6 +107,19 @@ impl Chat {
     /// When the request arrived, for taking turns.
     pub fn arrived(&self) -> Instant {
         self.arrived
+    }
+
+    /// What may come behind the token that is pending, which is the only one; `computed` is what stands before it.
+    pub fn guess(&mut self, computed: &[LlamaToken]) -> Vec<LlamaToken> {
+        // The last token that there may be is not computed.
+        let room = self.text.room().saturating_sub(1) as usize;
+        self.pending.first().map_or(Vec::new(), |last| self.guesses.make(computed, last, room))
+    }
+
+    /// Learns that of `made` guesses the first `right` were right.
+    pub fn learn(&mut self, made: usize, right: usize) {
+        self.guesses.learn(made, right);
+        self.guessed += right as u32;
     }
 
     /// Takes the token that was sampled. Returns why the answer ends here, if it does.
@@ -134,6 +160,7 @@ impl Chat {
                 prefill_ms: milliseconds(first_token - self.started),
                 decode_ms: milliseconds(ended - first_token),
             },
+            guessed: self.guessed,
         });
     }
 

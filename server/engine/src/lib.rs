@@ -9,17 +9,21 @@
 //! - [`gguf`], [`model`]: the file is checked, then loaded
 //! - [`template`], [`prompt`], [`intake`]: messages become text, text becomes tokens, and a command a request or a refusal
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
-//! - [`pace`]: how many tokens of prompts a step may take
-//! - [`slots`]: where a new chat finds the longest part of its prompt already computed
+//! - [`share`]: what of it is each chat's; [`pace`] says how many tokens of prompts may be in it, and [`guess`] which tokens are
+//!   computed before it is known whether they come
+//! - [`cache`]: what was computed and what of it the next prompt can use; [`slots`] finds the longest part, [`shelf`] keeps what
+//!   no slot can
 //! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`answer`], [`text`], [`stop`], [`tools`] are
 //!   its parts
 //! - [`embedding`]: vectors of texts, made between two steps
 
 mod answer;
+mod cache;
 mod chat;
 mod embedding;
 pub mod gguf;
 mod grammar;
+mod guess;
 mod intake;
 mod logprobs;
 pub mod model;
@@ -29,6 +33,8 @@ mod prompt;
 pub mod protocol;
 mod sampling;
 mod scheduler;
+mod share;
+mod shelf;
 mod slots;
 mod stop;
 mod template;

@@ -115,7 +115,7 @@ fn serve(
     let context_length = facts.context_length;
     writer.write([Event::Loaded { id: id.to_owned(), model: facts }]);
     let intake = Intake::new(&model, encoder, context_length);
-    Scheduler::new(&model, context, intake, embedder, options.slots, writer.clone()).run(commands);
+    Scheduler::new(&model, context, intake, embedder, options, writer.clone()).run(commands);
     Ok(())
 }
 

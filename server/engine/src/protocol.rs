@@ -68,6 +68,11 @@ pub struct LoadOptions {
     pub threads: u32,
     /// Layers that a GPU computes, in a build for one; `None` is all of them.
     pub gpu_layers: Option<u32>,
+    /// MiB of memory for the beginnings of prompts that no slot holds any more; 0 keeps none.
+    pub prefix_memory: u32,
+    /// Tokens of an answer that are guessed at most and computed with the one before them, where one or two chats decode;
+    /// 0 guesses none.
+    pub guess_tokens: u32,
 }
 
 /// Either a conversation, rendered with the model's own chat template, or a text that is taken as it is.
@@ -269,6 +274,8 @@ pub enum Event {
         finish_reason: FinishReason,
         usage: Usage,
         timings: Timings,
+        /// How many of the answer's tokens were guessed, and so computed with the ones before them.
+        guessed: u32,
     },
     Counted {
         id: String,

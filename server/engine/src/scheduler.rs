@@ -1,7 +1,4 @@
 //! Continuous batching: each step computes the next token of every chat, and a part of the prompts that are new, in one batch.
-//!
-//! Invariant: a slot's `cached` tokens are exactly what llama.cpp's cache holds for its sequence, because what is reused
-//! later is decided by comparing them.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -10,9 +7,9 @@ use std::time::Instant;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
 
 use crate::answer::Replayed;
+use crate::cache::Cache;
 use crate::chat::{Chat, Request};
 use crate::embedding::Embedder;
 use crate::intake::Intake;
@@ -20,38 +17,24 @@ use crate::logprobs::logprob;
 use crate::model::BATCH_TOKENS;
 use crate::pace::Pace;
 use crate::process::{EventWriter, Received};
-use crate::protocol::{Command, ErrorCode, Event, FinishReason};
-use crate::slots::{self, Candidate};
+use crate::protocol::{Command, ErrorCode, Event, FinishReason, LoadOptions};
+use crate::share::{self, Share};
 
-/// Owns the llama.cpp context and everything that is being generated in it.
+/// Owns everything that is being generated.
 pub struct Scheduler<'model> {
     model: &'model LlamaModel,
-    context: LlamaContext<'model>,
+    cache: Cache<'model>,
     intake: Intake<'model>,
     embedder: Embedder<'model>,
     batch: LlamaBatch<'static>,
-    slots: Vec<Slot>,
+    /// The chat in each of the cache's slots.
+    chats: Vec<Option<Chat>>,
     waiting: VecDeque<Request>,
-    uses: u64,
     pace: Pace,
+    /// Tokens that are guessed at most.
+    guess_tokens: u32,
     events: Vec<Event>,
     writer: EventWriter,
-}
-
-/// One sequence of llama.cpp's cache; its number is its index.
-#[derive(Default)]
-struct Slot {
-    cached: Vec<LlamaToken>,
-    chat: Option<Chat>,
-    last_used: u64,
-}
-
-/// What one slot put into the batch.
-struct Share {
-    slot: usize,
-    tokens: usize,
-    /// The place in the batch of the token to sample after, once all that was pending is in it.
-    output: Option<i32>,
 }
 
 impl<'model> Scheduler<'model> {
@@ -60,19 +43,19 @@ impl<'model> Scheduler<'model> {
         context: LlamaContext<'model>,
         intake: Intake<'model>,
         embedder: Embedder<'model>,
-        slots: u32,
+        options: &LoadOptions,
         writer: EventWriter,
     ) -> Self {
         Self {
             model,
-            context,
+            cache: Cache::new(model, context, options.slots, (options.prefix_memory as usize) << 20),
             intake,
             embedder,
             batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
-            slots: (0..slots).map(|_| Slot::default()).collect(),
+            chats: (0..options.slots).map(|_| None).collect(),
             waiting: VecDeque::new(),
-            uses: 0,
             pace: Pace::default(),
+            guess_tokens: options.guess_tokens,
             events: Vec::new(),
             writer,
         }
@@ -102,7 +85,7 @@ impl<'model> Scheduler<'model> {
     }
 
     fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.embedder.is_idle() && self.slots.iter().all(|slot| slot.chat.is_none())
+        self.waiting.is_empty() && self.embedder.is_idle() && self.chats.iter().all(Option::is_none)
     }
 
     fn handle(&mut self, received: Received) {
@@ -141,8 +124,8 @@ impl<'model> Scheduler<'model> {
             let request = self.waiting.remove(position);
             self.events.extend(request.map(|request| request.end(FinishReason::Cancelled)));
         }
-        for slot in &mut self.slots {
-            if let Some(chat) = slot.chat.take_if(|chat| chat.id == id) {
+        for slot in &mut self.chats {
+            if let Some(chat) = slot.take_if(|chat| chat.id == id) {
                 chat.finish(FinishReason::Cancelled, &mut self.events);
             }
         }
@@ -151,53 +134,30 @@ impl<'model> Scheduler<'model> {
     /// Gives slots to waiting requests, first come, first served.
     fn admit(&mut self) {
         while let Some(request) = self.waiting.pop_front() {
-            let candidates: Vec<_> = self.slots.iter().map(Slot::candidate).collect();
-            let Some(placement) = slots::place(&request.tokens, &candidates) else {
+            let Some(place) = self.cache.place(&request.tokens, |slot| self.chats[slot].is_none()) else {
                 self.waiting.push_front(request);
                 return;
             };
-            let reused = self.reuse(placement.source, placement.slot, placement.reused);
-            self.uses += 1;
-            let slot = &mut self.slots[placement.slot];
-            slot.cached = request.tokens[..reused].to_vec();
-            slot.last_used = self.uses;
-            slot.chat = Some(Chat::start(request, reused, self.model.n_vocab(), self.intake.context_length()));
+            let chat = Chat::start(
+                request,
+                place.reused,
+                self.model.n_vocab(),
+                self.intake.context_length(),
+                self.guess_tokens,
+            );
+            self.chats[place.slot] = Some(chat);
         }
-    }
-
-    /// Makes `slot`'s sequence the first `len` tokens of `source`'s. Returns how many it has in the end:
-    /// recurrent models cannot go back within a sequence, and start anew.
-    fn reuse(&mut self, source: usize, slot: usize, len: usize) -> usize {
-        let (from, to) = (source as i32, slot as i32);
-        let end = Some(len as u32);
-        let whole = self.slots[source].cached.len() == len;
-        let reused = if source == slot {
-            whole || self.context.kv_cache_seq_rm(to, end, None).is_ok()
-        } else {
-            let cleared = self.context.kv_cache_seq_rm(to, None, None).is_ok();
-            let can_share = whole || !(self.model.is_recurrent() || self.model.is_hybrid());
-            // Between the cells of two chats llama.cpp copies all or nothing.
-            len > 0
-                && cleared
-                && can_share
-                && self.context.kv_cache_seq_cp(from, to, None, None).is_ok()
-                && self.context.kv_cache_seq_rm(to, end, None).is_ok()
-        };
-        if reused {
-            return len;
-        }
-        // Removing a whole sequence always succeeds.
-        let _ = self.context.kv_cache_seq_rm(to, None, None);
-        0
     }
 
     fn step(&mut self) {
-        let shares = self.fill_batch();
+        let mut shares = share::divide(&self.chats, self.pace.prompt_tokens());
         if shares.is_empty() {
             return;
         }
+        share::guess(&mut shares, &mut self.chats, &self.cache);
+        share::fill(&mut self.batch, &mut shares, &self.chats, &self.cache);
         let started = Instant::now();
-        if let Err(error) = self.context.decode(&mut self.batch) {
+        if let Err(error) = self.cache.decode(&mut self.batch) {
             tracing::error!(%error, "llama.cpp could not compute a batch");
             self.fail_all();
             return;
@@ -208,90 +168,58 @@ impl<'model> Scheduler<'model> {
         }
     }
 
-    /// What each chat computes in this step, in the order of the slots.
+    /// Accounts for what was computed, and samples the next token; and the one after it, as long as it was guessed right.
     ///
-    /// llama.cpp computes neighbours in one pass over the weights, but only where they stand in the batch by their numbers:
-    /// any other order costs a pass for each.
-    fn fill_batch(&mut self) -> Vec<Share> {
-        self.batch.clear();
-        let mut shares = self.divide();
-        for share in &mut shares {
-            let slot = &self.slots[share.slot];
-            let Some(chat) = &slot.chat else { continue };
-            for (offset, &token) in chat.pending[..share.tokens].iter().enumerate() {
-                let position = (slot.cached.len() + offset) as i32;
-                let is_output = offset + 1 == chat.pending.len();
-                let added = self.batch.add(token, position, &[share.slot as i32], is_output);
-                debug_assert!(added.is_ok(), "the room is counted");
-            }
-            share.output = (share.tokens == chat.pending.len()).then(|| self.batch.n_tokens() - 1);
-        }
-        shares
-    }
-
-    /// Chats that decode go first, with one token each; what is left goes to prompts in the order of their arrival.
-    fn divide(&self) -> Vec<Share> {
-        let mut order: Vec<(bool, Instant, usize)> = (self.slots.iter().enumerate())
-            .filter_map(|(index, slot)| slot.chat.as_ref().map(|chat| (!chat.is_decoding(), chat.arrived(), index)))
-            .collect();
-        order.sort_unstable();
-
-        let decoding = order.iter().filter(|(prefilling, ..)| !prefilling).count();
-        let mut room = (decoding + self.pace.prompt_tokens()).min(BATCH_TOKENS as usize);
-        let mut shares = Vec::with_capacity(order.len());
-        for (_, _, slot) in order {
-            let pending = self.slots[slot].chat.as_ref().map_or(0, |chat| chat.pending.len());
-            let tokens = pending.min(room);
-            room -= tokens;
-            if tokens > 0 {
-                shares.push(Share { slot, tokens, output: None });
-            }
-        }
-        shares.sort_unstable_by_key(|share| share.slot);
-        shares
-    }
-
-    /// Accounts for what was computed, and samples the next token.
+    /// Each is chosen from the same probabilities and with the same draws as it would be alone.
     fn finish_share(&mut self, share: &Share) {
-        let slot = &mut self.slots[share.slot];
-        let Some(chat) = &mut slot.chat else { return };
-        slot.cached.extend(chat.pending.drain(..share.tokens));
+        let slot = &mut self.chats[share.slot];
+        let Some(chat) = slot else { return };
+        self.cache.extend(share.slot, chat.pending.drain(..share.tokens));
         let Some(output) = share.output else { return };
-        let token = match chat.sampler.sample(&self.context, output) {
-            Ok(token) => token,
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "an answer cannot be held to its grammar");
-                let message = "The answer cannot be held to its schema. Simplify the schema.".to_owned();
-                self.events.push(Event::Error { id: chat.id.clone(), code: ErrorCode::Internal, message });
-                slot.chat = None;
-                return;
+        let mut right = 0;
+        let ended = loop {
+            let context = self.cache.context();
+            let output = output + right as i32;
+            let token = match chat.sampler.sample(context, output) {
+                Ok(token) => token,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "an answer cannot be held to its grammar");
+                    let message = "The answer cannot be held to its schema. Simplify the schema.".to_owned();
+                    self.events.push(Event::Error { id: chat.id.clone(), code: ErrorCode::Internal, message });
+                    *slot = None;
+                    break None;
+                }
+            };
+            let alternatives = chat.logprobs.map(|count| count as usize);
+            let logprob =
+                alternatives.map(|count| logprob(token, context.get_logits_ith(output), count, &self.model.vocab()));
+            let ended = chat.accept(token, logprob, self.model, &mut self.events);
+            if ended.is_some() || share.guess.get(right) != Some(&token) {
+                break ended;
             }
+            self.cache.extend(share.slot, chat.pending.drain(..));
+            right += 1;
         };
-        let alternatives = chat.logprobs.map(|count| count as usize);
-        let logprob =
-            alternatives.map(|count| logprob(token, self.context.get_logits_ith(output), count, &self.model.vocab()));
-        if let Some(reason) = chat.accept(token, logprob, self.model, &mut self.events)
-            && let Some(chat) = slot.chat.take()
+        if let Some(chat) = slot {
+            chat.learn(share.guess.len(), right);
+        }
+        if let Some(reason) = ended
+            && let Some(chat) = slot.take()
         {
             chat.finish(reason, &mut self.events);
+        }
+        if right < share.guess.len() && !self.cache.cut_rest(share.slot) {
+            tracing::error!("llama.cpp could not remove what was guessed wrong");
+            self.fail_all();
         }
     }
 
     /// Ends every chat with an error and empties the cache, of which nothing is known any more.
     fn fail_all(&mut self) {
-        self.context.clear_kv_cache();
-        for slot in &mut self.slots {
-            slot.cached.clear();
-            if let Some(chat) = slot.chat.take() {
-                let message = "The engine could not compute this answer. Try again.".to_owned();
-                self.events.push(Event::Error { id: chat.id, code: ErrorCode::Internal, message });
-            }
+        self.cache.clear();
+        for chat in self.chats.iter_mut().filter_map(Option::take) {
+            let message = "The engine could not compute this answer. Try again.".to_owned();
+            self.events.push(Event::Error { id: chat.id, code: ErrorCode::Internal, message });
         }
-    }
-}
-
-impl Slot {
-    fn candidate(&self) -> Candidate<'_, LlamaToken> {
-        Candidate { cached: &self.cached, idle: self.chat.is_none(), last_used: self.last_used }
     }
 }

@@ -76,6 +76,8 @@ impl Local {
             context_length: config.context_length,
             threads: config.threads(),
             gpu_layers: config.gpu_layers,
+            prefix_memory: config.prefix_memory,
+            guess_tokens: config.guess_tokens,
         };
         let local = Self {
             command,

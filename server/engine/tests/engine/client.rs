@@ -31,10 +31,13 @@ pub struct Answer {
     pub text: String,
     pub finish_reason: FinishReason,
     pub usage: Usage,
+    /// How many tokens were guessed.
+    pub guessed: u32,
 }
 
 /// One thread: the tests' engines share the machine, and llama.cpp's threads wait for each other by spinning.
-pub const OPTIONS: LoadOptions = LoadOptions { slots: 4, context_length: 1024, threads: 1, gpu_layers: None };
+pub const OPTIONS: LoadOptions =
+    LoadOptions { slots: 4, context_length: 1024, threads: 1, gpu_layers: None, prefix_memory: 64, guess_tokens: 8 };
 
 /// One engine for all tests that need no engine of their own, so that the model is loaded once.
 pub static SHARED: LazyLock<Engine> = LazyLock::new(|| Engine::with_starter_model(OPTIONS));
@@ -164,7 +167,9 @@ impl Answering {
         loop {
             match self.events.recv().expect("the engine answers") {
                 Event::Text { text: piece, .. } => text += &piece,
-                Event::Done { finish_reason, usage, .. } => return Answer { text, finish_reason, usage },
+                Event::Done { finish_reason, usage, guessed, .. } => {
+                    return Answer { text, finish_reason, usage, guessed };
+                }
                 other => panic!("{other:?}"),
             }
         }

@@ -18,8 +18,8 @@ fn beginnings(prompt: Prompt, params: Sampling, output: Output) -> (Vec<Piece>, 
                 so_far.push(&Piece { text, tokens });
                 beginnings.push(so_far.clone());
             }
-            Event::Done { finish_reason, usage, .. } => {
-                return (beginnings, Answer { text: so_far.text, finish_reason, usage });
+            Event::Done { finish_reason, usage, guessed, .. } => {
+                return (beginnings, Answer { text: so_far.text, finish_reason, usage, guessed });
             }
             other => panic!("{other:?}"),
         }

@@ -11,6 +11,8 @@ mod continuation;
 mod embeddings;
 mod forms;
 mod gguf;
+mod guesses;
 mod loading;
+mod prefixes;
 mod prompts;
 mod scheduling;
