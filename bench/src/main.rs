@@ -4,8 +4,8 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
-//!   what is lost
+//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`]
+//!   looks for what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
 //! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts

@@ -1,7 +1,8 @@
 //! Chooses where a new chat decodes, so that as much of its prompt as possible is already computed.
 //!
 //! A slot is one sequence of llama.cpp's cache. It keeps its tokens after its chat has ended, because the next turn of
-//! the same conversation starts with them; what it holds when it is given up goes to the shelf. This file knows tokens only by equality, and nothing of llama.cpp.
+//! the same conversation starts with them; what it holds when it is given up goes to the shelf. This file knows tokens only
+//! by equality, and nothing of llama.cpp.
 
 use crate::shelf::Find;
 
