@@ -7,6 +7,7 @@
 //! - [`protocol`]: the lines, as types; the server uses the same ones
 //! - [`process`]: threads for stdin and stdout, the `load` command, and the end of the process with its server
 //! - [`gguf`], [`model`]: the file is checked, then loaded
+//! - [`footprint`]: how much memory that takes, for the server to say before it starts a process
 //! - [`template`], [`prompt`], [`intake`]: messages become text, text becomes tokens, and a command a request or a refusal
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
 //! - [`pace`]: how many tokens of prompts a step may take
@@ -18,6 +19,7 @@
 mod answer;
 mod chat;
 mod embedding;
+pub mod footprint;
 pub mod gguf;
 mod grammar;
 mod intake;
