@@ -170,17 +170,17 @@ impl Local {
     /// # Errors
     /// When the model does not fit the memory alone.
     fn launch(&self, model: &InstalledModel) -> Result<Launch, EngineError> {
-        let (memory, limit) = (self.memory_of(model), self.limits.memory);
+        // What is wrong with a damaged file is for the engine to say.
+        let (memory, limit) = (self.memory_of(model).unwrap_or(0), self.limits.memory);
         if memory > limit {
             return Err(EngineError::TooLarge { model: model.name.clone(), memory, limit });
         }
         Ok(Launch { command: self.command.clone(), path: model.path.clone(), options: self.options.clone(), memory })
     }
 
-    /// Bytes that a process with the model takes, about. What is wrong with a damaged file is for the engine to say.
-    fn memory_of(&self, model: &InstalledModel) -> u64 {
-        let metadata = model.metadata.as_deref();
-        metadata.map_or(0, |metadata| footprint(model.size_bytes, metadata, &self.options))
+    /// Bytes that a process with the model takes, about.
+    fn memory_of(&self, model: &InstalledModel) -> Option<u64> {
+        Some(footprint(model.size_bytes, model.metadata.as_deref()?, &self.options))
     }
 
     fn unloads_at(&self, last_used: Instant) -> Option<DateTime<Utc>> {
@@ -221,7 +221,7 @@ impl Engine for Local {
             Model {
                 engine: EngineKind::Local,
                 size_bytes: Some(installed.size_bytes),
-                memory_bytes: Some(self.memory_of(&installed)),
+                memory_bytes: self.memory_of(&installed),
                 quantization: metadata.and_then(|metadata| metadata.quantization).map(str::to_owned),
                 parameters: metadata.map(|metadata| metadata.parameters),
                 context_length: trained_context_length.map(|length| length.min(self.options.context_length)),
