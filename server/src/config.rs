@@ -4,6 +4,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
@@ -92,6 +93,12 @@ pub struct Config {
     /// 0 is at once, -1 never.
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     keep_alive: i64,
+
+    /// Memory that the models of the own engine may take together, for example `12GiB`; by default four fifths of what the
+    /// machine or the container has. A model that does not fit beside the others takes the place of the one that was not used
+    /// for longest. In a build with the feature `cuda` it should be what the GPU has.
+    #[arg(long, env)]
+    max_model_memory: Option<ByteSize>,
 
     /// Chats that each server behind OLLAMA_URL or OPENAI_BASE_URL is sent at once, and that SCRIPT answers at once.
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
@@ -290,6 +297,11 @@ impl Config {
     /// How long a model that nobody uses stays in memory; `None` is for ever.
     pub fn keep_alive(&self) -> Option<Duration> {
         u64::try_from(self.keep_alive).ok().map(Duration::from_secs)
+    }
+
+    /// In bytes; `None` where the machine decides.
+    pub fn max_model_memory(&self) -> Option<u64> {
+        self.max_model_memory.map(|size| size.as_u64())
     }
 
     pub fn database_url(&self) -> anyhow::Result<Secret> {

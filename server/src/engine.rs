@@ -13,6 +13,7 @@ mod upstream;
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
+use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 pub use flotilla_engine::protocol::{
     EmbedText, FinishReason, Function, Output, Piece, Prompt, PromptMessage, Role, Schema, Timings, TokenLogprob,
@@ -26,7 +27,7 @@ use uuid::Uuid;
 
 use self::pool::Address;
 pub use self::{
-    local::{EngineCommand, Local, run_engine_process},
+    local::{EngineCommand, Local, MemoryUse, run_engine_process},
     ollama::Ollama,
     openai::OpenAi,
     pool::{BreakerState, ChosenBy, Place, Pool, PoolStatus, ReplicaStatus},
@@ -70,6 +71,11 @@ pub trait Engine: Send + Sync {
     /// Delete an installed model, unless it is answering.
     async fn delete(&self, _model: &str) -> Result<(), EngineError> {
         Err(EngineError::KeptElsewhere)
+    }
+
+    /// What its models take of the memory, where it keeps them itself.
+    fn memory(&self) -> Option<MemoryUse> {
+        None
     }
 
     /// Stop child processes, if there are any. After this, `chat` fails.
@@ -194,6 +200,8 @@ pub struct Model {
     pub id: String,
     pub engine: EngineKind,
     pub size_bytes: Option<u64>,
+    /// Bytes of memory that it takes, about, with all of its chats; left out where another server keeps it and does not say.
+    pub memory_bytes: Option<u64>,
     /// For example `Q4_1`.
     pub quantization: Option<String>,
     /// Number of weights.
@@ -261,6 +269,13 @@ pub enum EngineError {
     InvalidRequest(String),
     #[error("model '{0}' is answering; try again when its answers have ended")]
     InUse(String),
+    /// Memory in bytes: what it would take, and what all models may take together.
+    #[error(
+        "model '{model}' would take about {} of memory, and models may take {} here: let them take more (MAX_MODEL_MEMORY), \
+         lower CONTEXT_LENGTH or SLOTS, or choose a smaller model",
+        ByteSize(*.memory), ByteSize(*.limit)
+    )]
+    TooLarge { model: String, memory: u64, limit: u64 },
     #[error("the models of this server are kept by another one that it runs in front of; change them there")]
     KeptElsewhere,
     /// The schema that the answer was to follow cannot be enforced; says why.
@@ -297,6 +312,7 @@ impl EngineError {
             Self::ContextLengthExceeded => "context_length_exceeded",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InUse(_) => "in_use",
+            Self::TooLarge { .. } => "model_too_large",
             Self::KeptElsewhere => "kept_elsewhere",
             Self::UnusableSchema(_) => "unusable_schema",
             Self::UnusableTools(_) => "unusable_tools",

@@ -124,6 +124,7 @@ impl From<EngineError> for Error {
                 param: Some("messages".to_owned()),
                 ..Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
             },
+            EngineError::TooLarge { .. } => Self { code: "model_too_large", ..Self::invalid("model", message) },
             EngineError::InUse(_) | EngineError::KeptElsewhere => Self::conflict(message),
             EngineError::InvalidRequest(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", message),
             EngineError::UnusableSchema(_) => Self::new(StatusCode::BAD_REQUEST, INVALID_SCHEMA, message),

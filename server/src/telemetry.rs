@@ -1,6 +1,7 @@
 //! Log lines, Prometheus metrics and traces. Prompts, answers and secrets are in none of them.
 
 mod logs;
+mod memory;
 mod otlp_client;
 mod queue;
 mod replicas;
@@ -20,8 +21,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::replicas::Replicas;
 pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
+use self::{memory::Memory, replicas::Replicas};
 use crate::{
     config::Config,
     engine::{ChatStream, Delta, Engine, EngineError, FinishReason},
@@ -129,6 +130,7 @@ impl Metrics {
         let answer_seconds = Counter::default();
         let help = "Time that engines spent on answers";
         registry.register_with_unit("answer", help, Unit::Seconds, answer_seconds.clone());
+        registry.register_collector(Box::new(Memory { engine: engine.clone() }));
         registry.register_collector(Box::new(Replicas { engine, slots_each: config.slots_per_replica() }));
         Self {
             registry,

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::footprint::Shape;
+
 /// Why a file is not a GGUF model that can be loaded. The messages are for a person.
 #[derive(Debug, Error)]
 pub enum GgufError {
@@ -49,6 +51,8 @@ pub struct Metadata {
     pub is_embedding: bool,
     /// The Jinja template that makes a prompt of a conversation.
     pub chat_template: Option<String>,
+    /// What its memory depends on.
+    pub shape: Shape,
 }
 
 /// Walks through the whole header, checks that every tensor lies inside the file, and returns what the header says.
@@ -65,6 +69,8 @@ pub fn read(path: &Path) -> Result<Metadata, GgufError> {
 const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
 const MAX_DIMENSIONS: u32 = 4;
+/// llama.cpp's `LLAMA_MAX_LAYERS`.
+const MAX_LAYERS: u64 = 512;
 /// The format's limit for keys; names of tensors are much shorter.
 const MAX_NAME_BYTES: u64 = (1 << 16) - 1;
 /// The longest chat templates have some ten thousand bytes.
@@ -106,6 +112,14 @@ fn read_header(reader: impl Read, file_len: u64) -> Result<Metadata, GgufError> 
                 metadata.context_length = header.number(kind)?.and_then(|length| length.try_into().ok());
             }
             ".pooling_type" => metadata.is_embedding = header.number(kind)?.is_some_and(|kind| kind != 0),
+            ".block_count" => metadata.shape.layers = header.number(kind)?.unwrap_or(0),
+            ".embedding_length" => metadata.shape.embedding_length = header.number(kind)?.unwrap_or(0),
+            ".attention.head_count" => metadata.shape.heads = header.numbers(kind)?,
+            ".attention.head_count_kv" => metadata.shape.kv_heads = header.numbers(kind)?,
+            ".attention.key_length" => metadata.shape.key_length = header.number(kind)?,
+            ".attention.value_length" => metadata.shape.value_length = header.number(kind)?,
+            ".attention.causal" => metadata.shape.is_encoder = header.flag(kind)? == Some(false),
+            "tokenizer.ggml.tokens" if kind == value_type::ARRAY => metadata.shape.vocabulary = header.skip_array()?,
             _ => header.skip_value(kind)?,
         }
     }
@@ -206,25 +220,53 @@ impl<R: Read> Header<R> {
         }
     }
 
+    /// The value if it is yes or no.
+    fn flag(&mut self, kind: u32) -> Result<Option<bool>, GgufError> {
+        match kind {
+            value_type::BOOL => self.bytes().map(|[byte]| Some(byte != 0)),
+            _ => self.skip_value(kind).map(|()| None),
+        }
+    }
+
+    /// The whole numbers of a value that some files write once and some for each layer; none where it is neither.
+    fn numbers(&mut self, kind: u32) -> Result<Vec<u64>, GgufError> {
+        if kind != value_type::ARRAY {
+            return Ok(self.number(kind)?.into_iter().collect());
+        }
+        match (self.u32()?, self.count(4)?) {
+            // Numbers of heads: files have them signed too.
+            (value_type::U32 | value_type::I32, count) if count <= MAX_LAYERS => {
+                (0..count).map(|_| self.u32().map(u64::from)).collect()
+            }
+            (kind, count) => self.skip_values(kind, count).map(|()| Vec::new()),
+        }
+    }
+
     fn skip_value(&mut self, kind: u32) -> Result<(), GgufError> {
         match kind {
             value_type::STRING => {
                 let len = self.count(1)?;
                 self.skip(len)
             }
-            value_type::ARRAY => {
-                let kind = self.u32()?;
-                if kind == value_type::STRING {
-                    let strings = self.count(8)?;
-                    (0..strings).try_for_each(|_| self.skip_value(value_type::STRING))
-                } else {
-                    let width = value_type::width(kind)?;
-                    let values = self.count(width)?;
-                    self.skip(values * width)
-                }
-            }
+            value_type::ARRAY => self.skip_array().map(drop),
             scalar => self.skip(value_type::width(scalar)?),
         }
+    }
+
+    /// Returns how many values there were.
+    fn skip_array(&mut self) -> Result<u64, GgufError> {
+        let kind = self.u32()?;
+        let count = self.count(1)?;
+        self.skip_values(kind, count)?;
+        Ok(count)
+    }
+
+    fn skip_values(&mut self, kind: u32, count: u64) -> Result<(), GgufError> {
+        if kind == value_type::STRING {
+            return (0..count).try_for_each(|_| self.skip_value(value_type::STRING));
+        }
+        let width = value_type::width(kind)?;
+        self.skip(count.checked_mul(width).ok_or(GgufError::Truncated)?)
     }
 
     fn tensor(&mut self) -> Result<Tensor, GgufError> {
@@ -294,6 +336,8 @@ mod value_type {
     use super::GgufError;
 
     pub const U32: u32 = 4;
+    pub const I32: u32 = 5;
+    pub const BOOL: u32 = 7;
     pub const STRING: u32 = 8;
     pub const ARRAY: u32 = 9;
     pub const U64: u32 = 10;
@@ -350,6 +394,11 @@ mod tests {
 
     /// A whole file: one metadata string, one array of strings, and one F32 tensor of 8 elements.
     fn small_file() -> Vec<u8> {
+        small_file_with(&[])
+    }
+
+    /// The same with one more metadata entry.
+    fn small_file_with(entry: &[u8]) -> Vec<u8> {
         let mut file = Vec::new();
         let string = |file: &mut Vec<u8>, text: &str| {
             file.extend((text.len() as u64).to_le_bytes());
@@ -358,7 +407,7 @@ mod tests {
         file.extend(MAGIC);
         file.extend(3_u32.to_le_bytes());
         file.extend(1_u64.to_le_bytes());
-        file.extend(2_u64.to_le_bytes());
+        file.extend((2 + u64::from(!entry.is_empty())).to_le_bytes());
         string(&mut file, "general.architecture");
         file.extend(8_u32.to_le_bytes());
         string(&mut file, "llama");
@@ -368,6 +417,7 @@ mod tests {
         file.extend(2_u64.to_le_bytes());
         string(&mut file, "a");
         string(&mut file, "b");
+        file.extend(entry);
         string(&mut file, "output.weight");
         file.extend(1_u32.to_le_bytes());
         file.extend(8_u64.to_le_bytes());
@@ -388,6 +438,20 @@ mod tests {
 
         assert_eq!((metadata.architecture.as_str(), metadata.parameters), ("llama", 8));
         assert_eq!((metadata.context_length, metadata.is_embedding), (None, false));
+    }
+
+    #[test]
+    fn heads_are_read_whether_they_stand_there_once_or_for_each_layer() {
+        let heads = |value: &[u8]| {
+            let key = b"llama.attention.head_count_kv";
+            let entry = [&(key.len() as u64).to_le_bytes(), &key[..], value].concat();
+            check_bytes(&small_file_with(&entry)).unwrap().shape.kv_heads
+        };
+        let once = [&4_u32.to_le_bytes()[..], &3_u32.to_le_bytes()].concat();
+        let each = [&9_u32.to_le_bytes()[..], &5_u32.to_le_bytes(), &2_u64.to_le_bytes(), &[2, 0, 0, 0, 3, 0, 0, 0]];
+
+        assert_eq!(heads(&once), [3]);
+        assert_eq!(heads(&each.concat()), [2, 3]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - [`protocol`]: the lines, as types; the server uses the same ones
 //! - [`process`]: threads for stdin and stdout, the `load` command, and the end of the process with its server
 //! - [`gguf`], [`model`]: the file is checked, then loaded
+//! - [`footprint`]: how much memory that takes, for the server to say before it starts a process
 //! - [`template`], [`prompt`], [`intake`]: messages become text, text becomes tokens, and a command a request or a refusal
 //! - [`scheduler`]: one step after the other, each a batch of all chats' next tokens
 //! - [`share`]: what of it is each chat's; [`pace`] says how many tokens of prompts may be in it, and [`guess`] which tokens are
@@ -21,6 +22,7 @@ mod answer;
 mod cache;
 mod chat;
 mod embedding;
+pub mod footprint;
 pub mod gguf;
 mod grammar;
 mod guess;

@@ -1,16 +1,17 @@
 //! The own engine: llama.cpp in child processes, one for each model in memory.
 //!
 //! Code map: [`connection`] is the line protocol, [`process`] one child from start to end, [`resident`] keeps a model's
-//! process alive, [`residents`] decides which models are in memory.
+//! process alive, [`residents`] decides which models are in memory, [`machine`] says how much of it there is.
 
 mod connection;
 mod log;
+mod machine;
 mod process;
 mod resident;
 mod residents;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -19,22 +20,23 @@ use async_stream::stream;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use flotilla_engine::{
+    footprint::footprint,
     gguf::Metadata,
     protocol::{ErrorCode, Event, LoadOptions, Prompt},
 };
 use futures::StreamExt;
 use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-pub use self::process::EngineCommand;
 use self::{
     connection::Events,
     resident::{Launch, Limits, Place},
-    residents::Residents,
+    residents::{LEAST_KEEP_ALIVE, Residents, Turn, lock},
 };
+pub use self::{process::EngineCommand, residents::MemoryUse};
 use super::{
     Capability, ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
     Model, Piece, PromptMessage, PromptSize, ToolCall, new_call_id,
@@ -57,6 +59,10 @@ pub struct Local {
     catalogue: Catalogue,
     configured_default: Option<String>,
     residents: Arc<Mutex<Residents>>,
+    /// Where requests wait while their models do not fit the memory beside those that are in use: each holds a slot of its
+    /// model meanwhile, so they are few.
+    line: tokio::sync::Mutex<()>,
+    limits: Limits,
     keep_alive: Option<Duration>,
     /// Takes models out of memory that nobody uses.
     _unloading: Option<AbortOnDropHandle<()>>,
@@ -66,11 +72,15 @@ impl Local {
     /// Starts to load the default model in the background, so it has to be called on a Tokio runtime.
     pub fn new(command: EngineCommand, config: &Config) -> anyhow::Result<Self> {
         let folder = config.models_dir()?;
-        let released = Arc::new(Notify::new());
-        let limits = Limits { load_timeout: config.first_token_timeout(), released: Arc::clone(&released) };
-        let residents = Arc::new(Mutex::new(Residents::new(limits)));
+        let (released, _) = watch::channel(());
+        let memory = config.max_model_memory().map_or_else(machine::memory_for_models, Ok)?;
+        let limits = Limits { load_timeout: config.first_token_timeout(), memory, released: released.clone() };
+        let residents = Arc::new(Mutex::new(Residents::new(limits.clone())));
         let keep_alive = config.keep_alive();
-        let unloading = keep_alive.map(|time| tokio::spawn(unload_unused(Arc::clone(&residents), released, time)));
+        let unloading = keep_alive.map(|time| {
+            let (residents, released) = (Arc::clone(&residents), released.subscribe());
+            tokio::spawn(unload_unused(residents, released, time))
+        });
         let options = LoadOptions {
             slots: config.slots,
             context_length: config.context_length,
@@ -85,6 +95,8 @@ impl Local {
             catalogue: Catalogue::new(folder.clone()),
             configured_default: config.model_name.as_deref().map(full_name),
             residents,
+            line: tokio::sync::Mutex::default(),
+            limits,
             keep_alive,
             _unloading: unloading.map(AbortOnDropHandle::new),
         };
@@ -101,7 +113,10 @@ impl Local {
         match default {
             // It would leave at once.
             Some(_) if keep_alive == Some(Duration::ZERO) => {}
-            Some(default) => drop(local.residents().load(&default.name, local.launch(default))),
+            Some(default) => match local.launch(default) {
+                Ok(launch) => drop(local.residents().load(&default.name, &launch)),
+                Err(error) => tracing::warn!(%error, "the default model is not loaded"),
+            },
             None => tracing::warn!(folder = %folder.display(), "no model is installed"),
         }
         Ok(local)
@@ -112,8 +127,29 @@ impl Local {
         if let Some(place) = self.residents().admit(&name)? {
             return Ok(place);
         }
-        let installed = self.find(&name).await?;
-        self.residents().load(&name, self.launch(&installed))
+        let launch = self.launch(&self.find(&name).await?)?;
+        // The rest of the time is for loading it.
+        match timeout(self.limits.load_timeout / 2, self.place_in_turn(&name, &launch)).await {
+            Ok(place) => place,
+            Err(_) => Err(EngineError::Unavailable(format!(
+                "there is no memory for model '{name}' while others are answering; try again in a moment, or let models \
+                 take more of it (MAX_MODEL_MEMORY)"
+            ))),
+        }
+    }
+
+    /// Waits until the model fits the memory, if it does not beside those that are in use.
+    async fn place_in_turn(&self, name: &str, launch: &Launch) -> Result<Place, EngineError> {
+        let mut released = self.limits.released.subscribe();
+        let _turn = Turn::come(&self.line, &self.residents).await;
+        loop {
+            released.mark_unchanged();
+            if let Some(place) = self.residents().load(name, launch)? {
+                return Ok(place);
+            }
+            // A model that was just released is free to leave some time after that.
+            drop(timeout(LEAST_KEEP_ALIVE, released.changed()).await);
+        }
     }
 
     async fn find(&self, name: &str) -> Result<InstalledModel, EngineError> {
@@ -133,8 +169,20 @@ impl Local {
         installed.sort_by_key(|model| model.name != default);
     }
 
-    fn launch(&self, model: &InstalledModel) -> Launch {
-        Launch { command: self.command.clone(), path: model.path.clone(), options: self.options.clone() }
+    /// # Errors
+    /// When the model does not fit the memory alone.
+    fn launch(&self, model: &InstalledModel) -> Result<Launch, EngineError> {
+        // What is wrong with a damaged file is for the engine to say.
+        let (memory, limit) = (self.memory_of(model).unwrap_or(0), self.limits.memory);
+        if memory > limit {
+            return Err(EngineError::TooLarge { model: model.name.clone(), memory, limit });
+        }
+        Ok(Launch { command: self.command.clone(), path: model.path.clone(), options: self.options.clone(), memory })
+    }
+
+    /// Bytes that a process with the model takes, about.
+    fn memory_of(&self, model: &InstalledModel) -> Option<u64> {
+        Some(footprint(model.size_bytes, model.metadata.as_deref()?, &self.options))
     }
 
     fn unloads_at(&self, last_used: Instant) -> Option<DateTime<Utc>> {
@@ -147,14 +195,7 @@ impl Local {
     }
 }
 
-fn lock(residents: &Mutex<Residents>) -> MutexGuard<'_, Residents> {
-    residents.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A chat gives its place back between measuring its prompt and asking for the answer; that is no reason to unload.
-const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
-
-async fn unload_unused(residents: Arc<Mutex<Residents>>, released: Arc<Notify>, keep_alive: Duration) {
+async fn unload_unused(residents: Arc<Mutex<Residents>>, mut released: watch::Receiver<()>, keep_alive: Duration) {
     loop {
         let next = lock(&residents).unload_unused(keep_alive.max(LEAST_KEEP_ALIVE));
         let due = async {
@@ -164,7 +205,7 @@ async fn unload_unused(residents: Arc<Mutex<Residents>>, released: Arc<Notify>, 
             }
         };
         tokio::select! {
-            () = released.notified() => {}
+            _ = released.changed() => {}
             () = due => {}
         }
     }
@@ -182,6 +223,7 @@ impl Engine for Local {
             Model {
                 engine: EngineKind::Local,
                 size_bytes: Some(installed.size_bytes),
+                memory_bytes: self.memory_of(&installed),
                 quantization: metadata.and_then(|metadata| metadata.quantization).map(str::to_owned),
                 parameters: metadata.map(|metadata| metadata.parameters),
                 context_length: trained_context_length.map(|length| length.min(self.options.context_length)),
@@ -203,7 +245,7 @@ impl Engine for Local {
         let resident = self.residents().ready(&name);
         match resident {
             Some(ready) => ready,
-            None => self.find(&name).await.map(drop),
+            None => self.launch(&self.find(&name).await?).map(drop),
         }
     }
 
@@ -261,6 +303,10 @@ impl Engine for Local {
         let deleting = tokio::task::spawn_blocking(move || catalogue.delete(&installed)).await;
         let deleted = deleting.context("deleting a model broke off");
         deleted.and_then(|done| done.context("a model cannot be deleted")).map_err(EngineError::Internal)
+    }
+
+    fn memory(&self) -> Option<MemoryUse> {
+        Some(self.residents().memory())
     }
 
     async fn shutdown(&self) {

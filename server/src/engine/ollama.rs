@@ -81,6 +81,7 @@ impl Engine for Ollama {
             Model {
                 engine: EngineKind::Ollama,
                 size_bytes: Some(installed.size),
+                memory_bytes: loaded.and_then(|loaded| loaded.size),
                 parameters: installed.details.parameters(),
                 family: installed.details.family,
                 modified_at: installed.modified_at,

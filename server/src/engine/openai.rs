@@ -87,6 +87,7 @@ impl Engine for OpenAi {
             id: listed.id,
             engine: EngineKind::OpenAi,
             size_bytes: None,
+            memory_bytes: None,
             quantization: None,
             parameters: None,
             context_length: listed.max_model_len,

@@ -373,6 +373,7 @@ fn merged(lists: Vec<Vec<Model>>) -> Vec<Model> {
             Some((known_rank, known)) => {
                 *known_rank = rank.min(*known_rank);
                 known.loaded |= model.loaded;
+                known.memory_bytes = known.memory_bytes.or(model.memory_bytes);
             }
             None => ranked.push((rank, model)),
         }

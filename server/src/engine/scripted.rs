@@ -129,6 +129,7 @@ impl Engine for Scripted {
             id: self.model.clone(),
             engine: EngineKind::Scripted,
             size_bytes: None,
+            memory_bytes: None,
             quantization: None,
             parameters: None,
             context_length: self.context_length,

@@ -69,6 +69,7 @@ pub async fn pull(
     params(("name" = String, Path, description = "with `/` written as `%2F`")),
     responses(
         (status = 204),
+        (status = 400, description = "it does not fit the memory", body = ErrorBody),
         (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody),
         (status = 409, description = "the models are kept elsewhere", body = ErrorBody),

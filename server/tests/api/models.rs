@@ -44,6 +44,25 @@ async fn a_pulled_model_is_listed_with_what_its_file_says() {
 }
 
 #[tokio::test]
+async fn a_model_that_does_not_fit_the_memory_is_refused_by_name_in_each_dialect() {
+    let pulling = Pulling::with_flags(gguf(1000), &["--max-model-memory", "1MB"]).await.with_own_engine();
+    pulling.pull(MODEL).await;
+    let messages = json!([{ "role": "user", "content": "Hello" }]);
+
+    let openais = pulling.server.post("/v1/chat/completions", json!({ "model": MODEL, "messages": messages })).await;
+    let ollamas = pulling.server.post("/api/chat", json!({ "model": MODEL, "messages": messages })).await;
+    let own = pulling.server.post(&format!("/api/models/{MODEL}/load"), json!({})).await;
+
+    let error = &openais.json()["error"];
+    assert_eq!((&error["code"], &error["param"]), (&json!("model_too_large"), &json!("model")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(MODEL) && message.contains("MAX_MODEL_MEMORY"), "{message}");
+    assert_eq!(ollamas.json()["error"], message);
+    assert_eq!(own.json()["error"]["code"], "model_too_large");
+    assert_eq!([openais.status, ollamas.status, own.status], [StatusCode::BAD_REQUEST; 3]);
+}
+
+#[tokio::test]
 async fn a_model_is_deleted_by_its_name_in_either_dialect() {
     let pulling = Pulling::of(gguf(1000)).await.with_own_engine();
     pulling.pull(MODEL).await;

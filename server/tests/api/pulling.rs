@@ -15,10 +15,7 @@ use futures::{StreamExt, pin_mut};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    registry::Registry,
-    support::{TestServer, config},
-};
+use crate::{registry::Registry, support::TestServer};
 
 pub struct Pulling {
     pub server: TestServer,
@@ -48,9 +45,8 @@ impl Pulling {
 
     /// The same in front of the own engine, whose processes cannot start.
     pub fn with_own_engine(self) -> Self {
-        let models = self.folder.path().join("models");
         let command = EngineCommand { program: "false".into(), args: Vec::new() };
-        let engine = Local::new(command, &config(&["--models-dir", models.to_str().unwrap()])).unwrap();
+        let engine = Local::new(command, &self.server.state.config).unwrap();
         Self { server: self.server.with_engine(Arc::new(engine)), ..self }
     }
 

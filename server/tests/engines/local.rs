@@ -1,6 +1,7 @@
 //! The real engine process with the starter model.
 
 use std::{
+    convert::Infallible,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -64,6 +65,14 @@ impl Machine {
         let command = EngineCommand { program: "sh".into(), args: args.into() };
         let models_dir = self.folder.path().to_str().unwrap();
         Local::new(command, &config(&[&["--threads", "1", "--models-dir", models_dir], flags].concat())).unwrap()
+    }
+
+    /// The same with so much memory for models as `models` of the starter's size take, with two short chats each.
+    async fn engine_with_memory_for(&self, models: u64, flags: &[&str]) -> Local {
+        let small = [&["--context-length", "256", "--slots", "2", "--keep-alive", "-1"], flags].concat();
+        let idle = self.engine(&[&small[..], &["--model-name", "missing:1b"]].concat());
+        let each = idle.models().await.unwrap()[0].memory_bytes.unwrap();
+        self.engine(&[&small[..], &["--max-model-memory", &(models * each).to_string()]].concat())
     }
 
     /// The processes that were started, oldest first.
@@ -201,9 +210,9 @@ async fn a_process_that_dies_at_its_start_is_reported_as_restarting() {
 }
 
 #[tokio::test]
-async fn a_third_model_takes_the_place_of_the_one_unused_for_longest() {
+async fn a_model_that_does_not_fit_beside_the_others_takes_the_place_of_the_one_unused_for_longest() {
     let machine = Machine::with_starter_as(&["a:1b", "b:1b", "c:1b"]);
-    let engine = machine.engine(&["--model-name", "a:1b", "--context-length", "256"]);
+    let engine = machine.engine_with_memory_for(2, &[]).await;
     for model in ["a:1b", "b:1b", "a:1b", "c:1b"] {
         greet(&engine, model).await.1.unwrap();
     }
@@ -215,16 +224,134 @@ async fn a_third_model_takes_the_place_of_the_one_unused_for_longest() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_answering_is_not_pushed_out() {
-    let machine = Machine::with_starter_as(&[STARTER, "b:1b", "c:1b"]);
-    let engine = machine.engine(&[]);
-    let mut story = engine.chat(long_story()).await.unwrap();
-    let mut other = engine.chat(ChatRequest { model: "b:1b".to_owned(), ..long_story() }).await.unwrap();
+async fn models_answer_side_by_side_while_the_memory_has_room_for_all() {
+    let names = ["a:1b", "b:1b", "c:1b"];
+    let machine = Machine::with_starter_as(&names);
+    let engine = machine.engine_with_memory_for(3, &[]).await;
+    let stories = names.map(|name| engine.chat(ChatRequest { model: name.to_owned(), ..long_story() }));
+    let mut stories = futures::future::try_join_all(stories).await.unwrap();
 
-    let (_, completion) = greet(&engine, "c:1b").await;
+    for _ in 0..3 {
+        for story in &mut stories {
+            assert!(matches!(story.next().await, Some(Ok(Delta::Text(_)))));
+        }
+    }
 
-    assert!(matches!(completion, Err(EngineError::Unavailable(_))));
-    assert!(story.next().await.unwrap().is_ok() && other.next().await.unwrap().is_ok());
+    let memory = engine.memory().unwrap();
+    assert_eq!(memory.models.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    assert_eq!(memory.models.iter().map(|(_, bytes)| bytes).sum::<u64>(), memory.limit);
+    assert_eq!(machine.processes().len(), 3);
+}
+
+/// Reads on in an answer that is being written while `other` waits, which it has to.
+async fn read_while_waiting<T>(engine: &Local, model: &str, pieces: usize, other: impl Future<Output = T>) {
+    let mut story = engine.chat(ChatRequest { model: model.to_owned(), ..long_story() }).await.unwrap();
+    let reading = async {
+        for _ in 0..pieces {
+            assert!(matches!(story.next().await, Some(Ok(Delta::Text(_)))));
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        _ = other => panic!("nobody waits while the model answers"),
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_answering_is_not_pushed_out_and_another_one_waits_until_it_has_ended() {
+    let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
+    let engine = machine.engine_with_memory_for(1, &[]).await;
+    engine.load("a:1b").await.unwrap();
+    let mut waiting = Box::pin(greet(&engine, "b:1b"));
+
+    read_while_waiting(&engine, "a:1b", 20, &mut waiting).await;
+
+    assert!(waiting.await.1.is_ok());
+    assert_eq!(engine.memory().unwrap().models.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_leaves_before_its_model_fits_holds_up_nobody() {
+    let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
+    let engine = machine.engine_with_memory_for(1, &[]).await;
+    engine.load("a:1b").await.unwrap();
+
+    let mut waiting = Box::pin(greet(&engine, "b:1b"));
+    read_while_waiting(&engine, "a:1b", 20, &mut waiting).await;
+    drop(waiting);
+
+    assert!(greet(&engine, "a:1b").await.1.is_ok());
+    assert_eq!(machine.processes().len(), 1);
+}
+
+async fn keep_greeting(engine: &Local) -> Infallible {
+    loop {
+        greet(engine, "a:1b").await.1.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_model_comes_in_although_the_other_one_is_always_in_use() {
+    let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
+    let engine = machine.engine_with_memory_for(1, &[]).await;
+    engine.load("a:1b").await.unwrap();
+    let other = async {
+        for _ in 0..2 {
+            greet(&engine, "b:1b").await.1.unwrap();
+        }
+    };
+
+    tokio::select! {
+        () = other => {}
+        never = keep_greeting(&engine) => match never {},
+        never = keep_greeting(&engine) => match never {},
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_waits_too_long_for_memory_is_told_why() {
+    let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
+    let engine = machine.engine_with_memory_for(1, &["--first-token-timeout", "2"]).await;
+    engine.load("a:1b").await.unwrap();
+    let mut story = engine.chat(ChatRequest { model: "a:1b".to_owned(), ..long_story() }).await.unwrap();
+
+    let (_, completion) = greet(&engine, "b:1b").await;
+
+    let Err(EngineError::Unavailable(message)) = completion else { panic!("there is no memory for b:1b") };
+    assert!(message.contains("b:1b") && message.contains("MAX_MODEL_MEMORY"), "{message}");
+    assert!(story.next().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_model_that_never_fits_is_refused_with_what_it_takes() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--max-model-memory", "100MB"]);
+
+    let refused = greet(&engine, STARTER).await.1.unwrap_err();
+
+    let Err(EngineError::TooLarge { memory, limit, .. }) = engine.ready(STARTER).await else { panic!("it is ready") };
+    assert_eq!((Some(memory), limit), (engine.models().await.unwrap()[0].memory_bytes, 100_000_000));
+    let message = refused.to_string();
+    assert!(message.contains(STARTER) && message.contains("MAX_MODEL_MEMORY") && message.contains("MiB"), "{message}");
+    assert!(machine.processes().is_empty());
+}
+
+#[tokio::test]
+async fn a_model_takes_about_as_much_memory_as_was_said_before() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    for sizes in [["--context-length", "256", "--slots", "1"], ["--context-length", "4096", "--slots", "4"]] {
+        let flags = [&sizes[..], &["--prefix-memory", "0"]].concat();
+        let engine = machine.engine(&flags);
+        greet(&engine, STARTER).await.1.unwrap();
+        let said = engine.memory().unwrap().models[0].1;
+
+        let status = fs::read_to_string(format!("/proc/{}/status", machine.processes().last().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let taken = 1024 * line.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
+
+        assert!(taken < said && said < taken / 4 * 5, "{flags:?}: {said} was said, {taken} is taken");
+        engine.shutdown().await;
+    }
 }
 
 /// Whether a model is in memory.

@@ -15,6 +15,7 @@ mod kill;
 mod leaving;
 mod listener;
 mod log;
+mod memory;
 #[path = "../model_server/mod.rs"]
 #[expect(dead_code, reason = "the engines' tests use more of it")]
 mod model_server;

@@ -1268,7 +1268,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description In bytes; 0 where it is not known.
+             * @description In bytes: of the file, or of the memory that a loaded model takes; 0 where it is not known.
              */
             size: number;
         };
@@ -1320,7 +1320,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description In bytes; 0 where it is not known.
+             * @description In bytes: of the file, or of the memory that a loaded model takes; 0 where it is not known.
              */
             size: number;
         } & {
@@ -1410,6 +1410,11 @@ export interface components {
             id: string;
             /** @description Whether it is in memory now. */
             loaded: boolean;
+            /**
+             * Format: int64
+             * @description Bytes of memory that it takes, about, with all of its chats; left out where another server keeps it and does not say.
+             */
+            memory_bytes?: number | null;
             /**
              * Format: date-time
              * @description When its file was last written.
@@ -3771,7 +3776,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description a value is not what it should be; the error names the field */
+            /** @description it does not fit the memory */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -34,7 +34,7 @@ pub struct InstalledModel {
     /// The same as `name`.
     model: String,
     modified_at: Option<DateTime<Utc>>,
-    /// In bytes; 0 where it is not known.
+    /// In bytes: of the file, or of the memory that a loaded model takes; 0 where it is not known.
     size: u64,
     /// Always empty: files are not hashed here.
     digest: &'static str,
@@ -100,7 +100,7 @@ impl From<Vec<Model>> for Tags {
 impl From<Vec<Model>> for LoadedModels {
     fn from(models: Vec<Model>) -> Self {
         let loaded = models.iter().filter(|model| model.loaded).map(|model| LoadedModel {
-            installed: model.into(),
+            installed: InstalledModel { size: model.memory_bytes.unwrap_or(0), ..model.into() },
             expires_at: model.unloads_at.unwrap_or_else(|| Utc::now() + TimeDelta::days(36_525)),
             size_vram: 0,
             context_length: model.context_length.unwrap_or(0),

@@ -12,12 +12,15 @@ use std::{
 
 use flotilla_engine::protocol::LoadOptions;
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::process::{EngineCommand, LoadError, Process};
+use super::{
+    process::{EngineCommand, LoadError, Process},
+    residents::LEAST_KEEP_ALIVE,
+};
 use crate::{backoff::Backoff, engine::EngineError};
 
 /// Dropping it ends its process.
@@ -26,6 +29,7 @@ pub struct Resident {
     /// Places that are held.
     held: AtomicUsize,
     last_used: Mutex<Instant>,
+    memory: u64,
     limits: Limits,
     stop: CancellationToken,
     gone: CancellationToken,
@@ -49,7 +53,7 @@ impl Drop for Place {
         // Whoever is told finds the place free.
         self.resident.held.fetch_sub(1, Ordering::Relaxed);
         self.resident.touch();
-        self.resident.limits.released.notify_one();
+        self.resident.limits.released.send_replace(());
     }
 }
 
@@ -59,21 +63,28 @@ pub struct Launch {
     pub command: EngineCommand,
     pub path: PathBuf,
     pub options: LoadOptions,
+    /// Bytes that its process will take, about.
+    pub memory: u64,
 }
 
-/// How long requests wait for a model.
+/// What all models have to keep to.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// How long a request waits while the model is loaded.
     pub load_timeout: Duration,
-    /// Hears of each place that is given back.
-    pub released: Arc<Notify>,
+    /// Bytes that all models may take together.
+    pub memory: u64,
+    /// Tells of each place that is given back.
+    pub released: watch::Sender<()>,
 }
 
 #[derive(Clone)]
 enum State {
     Loading,
-    Ready(Arc<Process>),
+    Ready {
+        process: Arc<Process>,
+        since: Instant,
+    },
     /// Between the death of a process and the start of the next.
     Restarting,
     /// The engine refused the file.
@@ -94,19 +105,20 @@ const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(5);
 
 impl Resident {
-    /// Start loading in the background, once `predecessor` has left the memory.
-    pub fn start(launch: Launch, limits: Limits, predecessor: Option<CancellationToken>) -> Self {
+    /// Start loading in the background, once `predecessors` have left the memory.
+    pub fn start(launch: Launch, limits: Limits, predecessors: Vec<CancellationToken>) -> Self {
         let (sender, state) = watch::channel(State::Loading);
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
         let (stopped, is_gone) = (stop.clone(), gone.clone());
+        let memory = launch.memory;
         tokio::spawn(async move {
-            if let Some(predecessor) = predecessor {
+            for predecessor in predecessors {
                 predecessor.cancelled().await;
             }
             keep_loaded(&launch, &sender, &stopped).await;
             is_gone.cancel();
         });
-        Self { state, held: AtomicUsize::new(0), last_used: Mutex::new(Instant::now()), limits, stop, gone }
+        Self { state, held: AtomicUsize::new(0), last_used: Mutex::new(Instant::now()), memory, limits, stop, gone }
     }
 
     /// The process, as soon as it has loaded its model.
@@ -115,8 +127,8 @@ impl Resident {
         loop {
             let current = state.borrow_and_update().clone();
             let (patience, impatient) = match &current {
-                State::Ready(process) if process.is_connected() => return Ok(Arc::clone(process)),
-                State::Ready(_) | State::Restarting => (RESTART_PATIENCE, restarting()),
+                State::Ready { process, .. } if process.is_connected() => return Ok(Arc::clone(process)),
+                State::Ready { .. } | State::Restarting => (RESTART_PATIENCE, restarting()),
                 State::Loading => (self.limits.load_timeout, EngineError::Timeout),
                 State::Unusable { .. } | State::Stopped => return Err(current.why_not_ready()),
             };
@@ -130,17 +142,36 @@ impl Resident {
     /// Whether a request would be answered now.
     pub fn ready(&self) -> Result<(), EngineError> {
         match &*self.state.borrow() {
-            State::Ready(process) if process.is_connected() => Ok(()),
+            State::Ready { process, .. } if process.is_connected() => Ok(()),
             state => Err(state.why_not_ready()),
         }
     }
 
     pub fn is_loaded(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Ready(_))
+        matches!(&*self.state.borrow(), State::Ready { .. })
     }
 
     pub fn is_idle(&self) -> bool {
         self.held.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether it was loaded a moment ago, or is being loaded: whoever it was loaded for has measured a prompt at most.
+    pub fn is_new(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Loading => true,
+            State::Ready { since, .. } => since.elapsed() < LEAST_KEEP_ALIVE,
+            _ => false,
+        }
+    }
+
+    /// Whether it can make way for another model.
+    pub fn is_free(&self) -> bool {
+        self.is_idle() && (self.is_unusable() || self.last_used().elapsed() >= LEAST_KEEP_ALIVE)
+    }
+
+    /// Bytes that its process takes, about.
+    pub fn memory(&self) -> u64 {
+        if self.is_unusable() { 0 } else { self.memory }
     }
 
     /// When a request came or ended last.
@@ -178,7 +209,7 @@ impl State {
     fn why_not_ready(&self) -> EngineError {
         match self {
             Self::Loading => EngineError::Unavailable("the model is being loaded; try again in a moment".to_owned()),
-            Self::Ready(_) | Self::Restarting => restarting(),
+            Self::Ready { .. } | Self::Restarting => restarting(),
             Self::Unusable { message, .. } => EngineError::Unavailable(message.clone()),
             Self::Stopped => EngineError::Unavailable("the engine has been stopped".to_owned()),
         }
@@ -200,7 +231,7 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
                 let process = Arc::new(process);
                 tracing::info!(model = %launch.path.display(), process = process.id(), "the model is loaded");
                 let since = Instant::now();
-                state.send_replace(State::Ready(Arc::clone(&process)));
+                state.send_replace(State::Ready { process: Arc::clone(&process), since });
                 if stop.run_until_cancelled(process.ended()).await.is_none() {
                     process.stop().await;
                     break;

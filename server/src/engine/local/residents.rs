@@ -1,7 +1,11 @@
-//! Which models are in memory. There is room for a few; the one that was not used for longest makes way, and one that
-//! nobody uses leaves by itself.
+//! Which models are in memory: as many as fit its limit. The one that was not used for longest makes way for another, and one
+//! that nobody uses leaves by itself.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -9,42 +13,65 @@ use tokio_util::sync::CancellationToken;
 use super::resident::{Launch, Limits, Place, Resident};
 use crate::engine::EngineError;
 
-/// How many models are in memory at once: the default one and another, which is what fits a laptop.
-const MAX_RESIDENTS: usize = 2;
+/// A chat gives its place back between measuring its prompt and asking for the answer; that is no reason to unload.
+pub const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 pub struct Residents {
     limits: Limits,
     by_name: HashMap<String, Arc<Resident>>,
+    /// Processes that were told to end.
+    ending: Vec<CancellationToken>,
+    /// What somebody waits to load: the name, and the bytes that it takes.
+    wanted: Option<(String, u64)>,
     closed: bool,
+}
+
+/// The models in memory, loading or answering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// In bytes, of all models together.
+    pub limit: u64,
+    /// The bytes that each takes, about, in the order of their names.
+    pub models: Vec<(String, u64)>,
 }
 
 impl Residents {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, by_name: HashMap::new(), closed: false }
+        Self { limits, by_name: HashMap::new(), ending: Vec::new(), wanted: None, closed: false }
     }
 
-    /// A place at a model that is in memory or on its way there; `None` when it has to be loaded first.
+    /// A place at a model that is in memory or on its way there; `None` when it has to be loaded first, or when it has to
+    /// leave for a model that was asked for before.
     pub fn admit(&mut self, name: &str) -> Result<Option<Place>, EngineError> {
         if self.closed {
             return Err(EngineError::Unavailable("the engine has been stopped".to_owned()));
         }
-        match self.by_name.get(name) {
-            Some(resident) if !resident.is_worth_retrying() => Ok(Some(Place::at(resident))),
-            _ => Ok(None),
-        }
+        let Some(resident) = self.by_name.get(name) else { return Ok(None) };
+        let stays = resident.is_new() || !self.has_to_leave(name);
+        Ok((stays && !resident.is_worth_retrying()).then(|| Place::at(resident)))
     }
 
-    /// The same, and the model is loaded if need be.
-    pub fn load(&mut self, name: &str, launch: Launch) -> Result<Place, EngineError> {
+    /// The same, and the model is loaded if need be. `None` while models are in the way that are in use: they get no more
+    /// requests until the model is loaded or [`Turn`] has ended.
+    pub fn load(&mut self, name: &str, launch: &Launch) -> Result<Option<Place>, EngineError> {
+        self.wanted = None;
         if let Some(place) = self.admit(name)? {
-            return Ok(place);
+            return Ok(Some(place));
         }
         self.by_name.remove(name);
-        let predecessor = self.make_room()?;
-        let resident = Arc::new(Resident::start(launch, self.limits.clone(), predecessor));
+        let leaving = self.in_the_way(launch.memory);
+        if !leaving.iter().all(|name| self.by_name[name].is_free()) {
+            self.wanted = Some((name.to_owned(), launch.memory));
+            return Ok(None);
+        }
+        for name in leaving {
+            tracing::info!(model = name, "the model makes way for another");
+            self.end(&name);
+        }
+        let resident = Arc::new(Resident::start(launch.clone(), self.limits.clone(), self.still_ending()));
         let place = Place::at(&resident);
         self.by_name.insert(name.to_owned(), resident);
-        Ok(place)
+        Ok(Some(place))
     }
 
     /// Take a model out of memory. The token is cancelled when it is gone; `None` when it was not there.
@@ -52,20 +79,19 @@ impl Residents {
         if self.by_name.get(name).is_some_and(|resident| !resident.is_idle()) {
             return Err(EngineError::InUse(name.to_owned()));
         }
-        Ok(self.by_name.remove(name).map(|resident| resident.stop()))
+        Ok(self.end(name))
     }
 
     /// Take the models out of memory that nobody has used for `keep_alive`, and return when the next is due.
     pub fn unload_unused(&mut self, keep_alive: Duration) -> Option<Instant> {
         let due = |resident: &Resident| resident.is_idle().then(|| resident.last_used() + keep_alive);
-        self.by_name.retain(|name, resident| {
-            let stays = due(resident).is_none_or(|due| due > Instant::now());
-            if !stays {
-                tracing::info!(model = name, "the model was not used and leaves the memory");
-                resident.stop();
-            }
-            stays
-        });
+        let is_due = |resident: &Resident| due(resident).is_some_and(|due| due <= Instant::now());
+        let leaving: Vec<_> =
+            self.by_name.iter().filter(|(_, resident)| is_due(resident)).map(|(name, _)| name.clone()).collect();
+        for name in leaving {
+            tracing::info!(model = name, "the model was not used and leaves the memory");
+            self.end(&name);
+        }
         self.by_name.values().filter_map(|resident| due(resident)).min()
     }
 
@@ -83,22 +109,73 @@ impl Residents {
         self.by_name.get(name).filter(|resident| resident.is_loaded()).map(|resident| resident.last_used())
     }
 
+    pub fn memory(&self) -> MemoryUse {
+        let in_memory = self.by_name.iter().filter(|(_, resident)| !resident.is_unusable());
+        let mut models: Vec<_> = in_memory.map(|(name, resident)| (name.clone(), resident.memory())).collect();
+        models.sort();
+        MemoryUse { limit: self.limits.memory, models }
+    }
+
     /// End all processes and start no more. The tokens are cancelled when they are gone.
     pub fn close(&mut self) -> Vec<CancellationToken> {
         self.closed = true;
-        self.by_name.drain().map(|(_, resident)| resident.stop()).collect()
+        let stopped = self.by_name.drain().map(|(_, resident)| resident.stop());
+        self.ending.extend(stopped);
+        self.still_ending()
     }
 
-    fn make_room(&mut self) -> Result<Option<CancellationToken>, EngineError> {
-        if self.by_name.len() < MAX_RESIDENTS {
-            return Ok(None);
-        }
-        let idle = self.by_name.iter().filter(|(_, resident)| resident.is_idle());
-        let leaving = idle.min_by_key(|(_, resident)| (!resident.is_unusable(), resident.last_used()));
-        let name = leaving.map(|(name, _)| name.clone()).ok_or_else(|| {
-            EngineError::Unavailable("all models in memory are answering; try again in a moment".to_owned())
-        })?;
-        tracing::info!(model = name, "the model makes way for another");
-        Ok(self.by_name.remove(&name).map(|resident| resident.stop()))
+    fn has_to_leave(&self, name: &str) -> bool {
+        let wanted = self.wanted.as_ref();
+        wanted.is_some_and(|(wanted, memory)| {
+            wanted != name && self.in_the_way(*memory).iter().any(|other| other == name)
+        })
     }
+
+    /// The models without which `memory` more bytes fit, those that nobody uses first and the least recently used first.
+    fn in_the_way(&self, memory: u64) -> Vec<String> {
+        let mut residents: Vec<_> = self.by_name.iter().collect();
+        residents.sort_by_key(|(_, resident)| (!resident.is_unusable(), !resident.is_idle(), resident.last_used()));
+        let mut taken = residents.iter().map(|(_, resident)| resident.memory()).fold(memory, u64::saturating_add);
+        let leaving = residents.into_iter().take_while(|(_, resident)| {
+            let is_in_the_way = taken > self.limits.memory;
+            taken = taken.saturating_sub(resident.memory());
+            is_in_the_way
+        });
+        leaving.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn end(&mut self, name: &str) -> Option<CancellationToken> {
+        let gone = self.by_name.remove(name)?.stop();
+        self.ending.push(gone.clone());
+        Some(gone)
+    }
+
+    /// Processes whose memory is not free yet.
+    fn still_ending(&mut self) -> Vec<CancellationToken> {
+        self.ending.retain(|gone| !gone.is_cancelled());
+        self.ending.clone()
+    }
+}
+
+/// Being the one for whom memory is made free: what has to leave for it gets no more requests while this is held.
+pub struct Turn<'line> {
+    residents: &'line Mutex<Residents>,
+    _first: tokio::sync::MutexGuard<'line, ()>,
+}
+
+impl<'line> Turn<'line> {
+    /// Waits behind those who came before. It is how a model whose others are always in use gets in at all.
+    pub async fn come(line: &'line tokio::sync::Mutex<()>, residents: &'line Mutex<Residents>) -> Self {
+        Self { residents, _first: line.lock().await }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(self.residents).wanted = None;
+    }
+}
+
+pub fn lock(residents: &Mutex<Residents>) -> MutexGuard<'_, Residents> {
+    residents.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -279,6 +279,8 @@ pub struct Ps {
 #[derive(Deserialize)]
 pub struct LoadedModel {
     pub name: String,
+    /// Bytes that it takes in the memory of the computer and of its GPUs.
+    pub size: Option<u64>,
     pub context_length: Option<u32>,
     pub expires_at: Option<DateTime<Utc>>,
 }

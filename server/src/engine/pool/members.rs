@@ -113,6 +113,7 @@ mod tests {
             id: (*id).to_owned(),
             engine: EngineKind::Scripted,
             size_bytes: None,
+            memory_bytes: None,
             quantization: None,
             parameters: None,
             context_length: None,

@@ -136,6 +136,7 @@ impl Place {
                 | EngineError::ContextLengthExceeded
                 | EngineError::InvalidRequest(_)
                 | EngineError::InUse(_)
+                | EngineError::TooLarge { .. }
                 | EngineError::KeptElsewhere
                 | EngineError::UnusableSchema(_)
                 | EngineError::UnusableTools(_)
