@@ -7,8 +7,9 @@
 //! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
 //!   what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
-//! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
-//! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
+//! - where it runs and what it uses: [`server_process`], [`placement`], [`process_tree`], [`machine`]
+//! - how they speak to a server: [`endpoint`], [`connection`], [`idle_connections`], [`sse`], [`chat`]
+//! - what they say: [`rounds`], [`table`]; [`words`] makes prompts
 
 mod chat;
 mod connection;
@@ -16,13 +17,16 @@ mod decode;
 mod delay;
 mod endpoint;
 mod idle;
+mod idle_connections;
 mod kills;
 mod llama;
 mod load;
 mod machine;
 mod mock_upstream;
 mod overload;
+mod placement;
 mod prefix;
+mod process_tree;
 mod rounds;
 mod routing;
 mod server_process;
@@ -40,7 +44,8 @@ use crate::{
     kills::KillArgs,
     load::LoadArgs,
     overload::OverloadArgs,
-    server_process::{Placement, ServerProcess},
+    placement::Placement,
+    server_process::ServerProcess,
     table::Table,
 };
 
