@@ -4,9 +4,9 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`] looks for
-//!   what is lost
-//! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
+//! - rows: [`decode`] (also batching), [`prefix`], [`delay`], [`gateway`], [`idle`], [`routing`], [`load`], [`overload`];
+//!   [`kills`] looks for what is lost
+//! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`], other gateways
 //! - where it runs and what it uses: [`server_process`], [`placement`], [`process_tree`], [`machine`]
 //! - how they speak to a server: [`endpoint`], [`connection`], [`idle_connections`], [`sse`], [`chat`]
 //! - what they say: [`rounds`], [`table`]; [`words`] makes prompts
@@ -16,6 +16,7 @@ mod connection;
 mod decode;
 mod delay;
 mod endpoint;
+mod gateway;
 mod idle;
 mod idle_connections;
 mod kills;
@@ -41,6 +42,7 @@ use clap::{Args, Parser, Subcommand};
 use flotilla_engine::protocol::LoadOptions;
 
 use crate::{
+    gateway::{GatewayArgs, pass_through::PassThroughArgs},
     kills::KillArgs,
     load::LoadArgs,
     overload::OverloadArgs,
@@ -69,6 +71,12 @@ enum Command {
     Prefix,
     /// What the server adds to each token when it stands in front of another engine.
     Delay,
+    /// What the server costs in front of another engine, beside nginx, other gateways and one that only passes bytes on. It
+    /// is not part of `all`.
+    Gateway(GatewayArgs),
+    /// Pass requests on and do nothing else: what `gateway` compares with.
+    #[command(hide = true)]
+    PassThrough(PassThroughArgs),
     /// Memory and start-up of a server without a model.
     Idle,
     /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
@@ -161,6 +169,8 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::Decode => decode::measure(setup)?.0.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
+        Command::Gateway(args) => gateway::measure(setup, args)?.iter().try_for_each(Table::print)?,
+        Command::PassThrough(args) => return gateway::pass_through::serve(args),
         Command::Idle => idle::measure(setup)?.print()?,
         Command::Routing => routing::measure(setup)?.iter().try_for_each(Table::print)?,
         Command::Load(args) => load::measure(args)?.print()?,
