@@ -1,4 +1,4 @@
-//! One streamed chat completion, with the moment at which each piece of it arrived.
+//! One chat completion; if it is streamed, with the moment at which each piece of it arrived.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ pub struct ChatRequest {
     max_tokens: u32,
     temperature: f32,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -87,7 +88,7 @@ struct PromptTokensDetails {
 
 impl ChatRequest {
     pub fn new(model: &str, messages: Vec<Message>, max_tokens: u32) -> Self {
-        let stream_options = StreamOptions { include_usage: true };
+        let stream_options = Some(StreamOptions { include_usage: true });
         Self { model: model.to_owned(), messages, max_tokens, temperature: 0.0, stream: true, stream_options }
     }
 
@@ -95,6 +96,13 @@ impl ChatRequest {
         let sent = Instant::now();
         let body = self.begin(connection).await?;
         Ok(read(body, sent).await?)
+    }
+
+    /// The same answered in one piece, which is not looked at.
+    pub async fn whole(&self, connection: &mut Connection) -> Result<(), ChatError> {
+        let request = Self { stream: false, stream_options: None, ..self.clone() };
+        request.begin(connection).await?.collect().await.map_err(anyhow::Error::from)?;
+        Ok(())
     }
 
     /// Ask, and wait until the answer begins. Dropping it with its connection is leaving.

@@ -5,9 +5,10 @@ use std::fs;
 use crate::{
     Setup,
     connection::Connection,
+    placement::Placement,
     rounds::Rounds,
     runtime,
-    server_process::{Placement, ServerProcess},
+    server_process::ServerProcess,
     table::{COMPARISON, Table},
 };
 

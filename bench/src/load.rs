@@ -4,10 +4,7 @@
 //! it. Here the arrivals are a Poisson process that is drawn beforehand, and every time counts from the moment at which a
 //! request should have been sent.
 
-use std::{
-    cell::RefCell,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures::future::join_all;
@@ -19,6 +16,7 @@ use crate::{
     chat::{Answer, ChatError, ChatRequest, Message},
     connection::Connection,
     endpoint::Endpoint,
+    idle_connections::IdleConnections,
     runtime,
     table::Table,
     words::words,
@@ -133,14 +131,14 @@ impl Load<'_> {
         let mut random = fastrand::Rng::with_seed(rate.to_bits());
         let arrivals = arrivals(&mut random, rate, Duration::from_secs(self.args.seconds));
         let prompts: Vec<_> = arrivals.iter().map(|_| words(&mut random, PROMPT_WORDS)).collect();
-        let idle = RefCell::new(Vec::new());
+        let connections = IdleConnections::new(&self.args.url, None);
         let start = Instant::now();
         let requests = arrivals.iter().zip(prompts).map(|(&arrival, prompt)| {
-            let idle = &idle;
+            let connections = &connections;
             async move {
                 let intended = start + arrival;
                 tokio::time::sleep_until(intended.into()).await;
-                let answer = tokio::time::timeout(PATIENCE, self.ask(idle, prompt)).await;
+                let answer = tokio::time::timeout(PATIENCE, self.ask(connections, prompt)).await;
                 (intended, answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in {PATIENCE:?}").into())))
             }
         });
@@ -151,16 +149,11 @@ impl Load<'_> {
         Ok(outcome.cells(rate, start.elapsed()))
     }
 
-    /// Over a connection that has nothing to do, or a new one: a user does not wait for another's.
-    async fn ask(&self, idle: &RefCell<Vec<Connection>>, prompt: String) -> Result<Answer, ChatError> {
-        let reused = idle.borrow_mut().pop();
-        let mut connection = match reused {
-            Some(connection) => connection,
-            None => Connection::open(&self.args.url).await?,
-        };
+    async fn ask(&self, connections: &IdleConnections, prompt: String) -> Result<Answer, ChatError> {
+        let mut connection = connections.take().await?;
         let request = ChatRequest::new(self.model, vec![Message::user(prompt)], self.args.max_tokens);
         let answer = request.send(&mut connection).await?;
-        idle.borrow_mut().push(connection);
+        connections.give_back(connection);
         Ok(answer)
     }
 }

@@ -4,26 +4,31 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`delay`], [`idle`], [`routing`], [`load`], [`overload`]; [`kills`]
-//!   looks for what is lost
-//! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`]
-//! - how they speak to a server: [`server_process`], [`endpoint`], [`connection`], [`sse`], [`chat`]
-//! - what they say: [`rounds`], [`table`], [`machine`]; [`words`] makes prompts
+//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`delay`], [`gateway`], [`idle`], [`routing`], [`load`],
+//!   [`overload`]; [`kills`] looks for what is lost
+//! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`], other gateways
+//! - where it runs and what it uses: [`server_process`], [`placement`], [`process_tree`], [`machine`]
+//! - how they speak to a server: [`endpoint`], [`connection`], [`idle_connections`], [`sse`], [`chat`]
+//! - what they say: [`rounds`], [`table`]; [`words`] makes prompts
 
 mod chat;
 mod connection;
 mod decode;
 mod delay;
 mod endpoint;
+mod gateway;
 mod guess;
 mod idle;
+mod idle_connections;
 mod kills;
 mod llama;
 mod load;
 mod machine;
 mod mock_upstream;
 mod overload;
+mod placement;
 mod prefix;
+mod process_tree;
 mod rounds;
 mod routing;
 mod server_process;
@@ -38,10 +43,12 @@ use clap::{Args, Parser, Subcommand};
 use flotilla_engine::protocol::LoadOptions;
 
 use crate::{
+    gateway::{GatewayArgs, pass_through::PassThroughArgs},
     kills::KillArgs,
     load::LoadArgs,
     overload::OverloadArgs,
-    server_process::{Placement, ServerProcess},
+    placement::Placement,
+    server_process::ServerProcess,
     table::Table,
 };
 
@@ -68,6 +75,12 @@ enum Command {
     Prefix,
     /// What the server adds to each token when it stands in front of another engine.
     Delay,
+    /// What the server costs in front of another engine, beside nginx, other gateways and one that only passes bytes on. It
+    /// is not part of `all`.
+    Gateway(GatewayArgs),
+    /// Pass requests on and do nothing else: what `gateway` compares with.
+    #[command(hide = true)]
+    PassThrough(PassThroughArgs),
     /// Memory and start-up of a server without a model.
     Idle,
     /// Send requests at random moments, as many users do, to any OpenAI-compatible server on this machine.
@@ -175,6 +188,8 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::Guess => guess::measure(setup)?.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
+        Command::Gateway(args) => gateway::measure(setup, args)?.iter().try_for_each(Table::print)?,
+        Command::PassThrough(args) => return gateway::pass_through::serve(args),
         Command::Idle => idle::measure(setup)?.print()?,
         Command::Routing => routing::measure(setup)?.iter().try_for_each(Table::print)?,
         Command::Load(args) => load::measure(args)?.print()?,

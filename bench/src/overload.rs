@@ -15,8 +15,10 @@ use hdrhistogram::Histogram;
 use tempfile::TempDir;
 
 use crate::{
-    Setup, runtime,
-    server_process::{Placement, ServerProcess},
+    Setup,
+    placement::Placement,
+    runtime,
+    server_process::ServerProcess,
     table::{COMPARISON, Table},
 };
 

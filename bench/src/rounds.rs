@@ -9,6 +9,10 @@ impl Rounds {
         self.0.push(value);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Each round's value divided by that of `other` in the same round.
     pub fn ratio_to(&self, other: &Self) -> Self {
         self.each_with(other, |own, other| own / other)

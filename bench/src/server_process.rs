@@ -6,14 +6,19 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
+use rustix::process::Pid;
 use tempfile::TempDir;
 
-use crate::endpoint::Endpoint;
+use crate::{
+    endpoint::Endpoint,
+    placement::Placement,
+    process_tree::{Memory, ProcessTree},
+};
 
 /// A running server; it is killed when this is dropped, and its engine processes end with it.
 pub struct ServerProcess {
@@ -24,22 +29,6 @@ pub struct ServerProcess {
     _folder: TempDir,
 }
 
-/// Which cores the server may use.
-#[derive(Clone, Copy, Debug)]
-pub enum Placement {
-    AllCores,
-    Core(usize),
-}
-
-/// The resident memory of a process in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    /// Everything that is in memory, shared files counted in full.
-    pub resident: u64,
-    /// The same, with what is shared divided among those that share it.
-    pub proportional: u64,
-}
-
 impl ServerProcess {
     /// Starts `flotilla serve` with `arguments` and waits until it listens. The caller's environment has no effect on it.
     pub fn start(program: &Path, arguments: &[OsString], placement: Placement) -> anyhow::Result<Self> {
@@ -47,14 +36,7 @@ impl ServerProcess {
             .with_context(|| format!("{} does not exist: run `make build` first", program.display()))?;
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("log");
-        let mut command = match placement {
-            Placement::AllCores => Command::new(program),
-            Placement::Core(core) => {
-                let mut command = Command::new("taskset");
-                command.args(["--cpu-list", &core.to_string()]).arg(program);
-                command
-            }
-        };
+        let mut command = placement.command(program);
         command
             .args(["serve", "--listen-addr", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path())
@@ -82,14 +64,8 @@ impl ServerProcess {
     }
 
     /// The process that runs the model, if there is one now: the server's only child.
-    pub fn engine(&self) -> Option<i32> {
-        let server = self.child.id().to_string();
-        fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-            // The parent is the second field behind the name, which stands in brackets.
-            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
-            (parent == server).then(|| process.file_name().to_str()?.parse().ok())?
-        })
+    pub fn engine(&self) -> Option<Pid> {
+        self.processes().members().get(1).copied()
     }
 
     /// From the start of the process to its line that says it listens.
@@ -98,14 +74,11 @@ impl ServerProcess {
     }
 
     pub fn memory(&self) -> anyhow::Result<Memory> {
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let text = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
-        let bytes = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            let kibibytes = line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok());
-            kibibytes.map(|kibibytes: u64| kibibytes * 1024).with_context(|| format!("{path} has no {name}"))
-        };
-        Ok(Memory { resident: bytes("Rss:")?, proportional: bytes("Pss:")? })
+        self.processes().memory()
+    }
+
+    fn processes(&self) -> ProcessTree {
+        ProcessTree::of(&self.child)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use futures::future::join_all;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use super::{KillArgs, Kills, Toll, next_moment};
 use crate::{
@@ -75,7 +75,7 @@ async fn kill_all(
         next_moment(random, args.every).await;
         // Between two processes there is none to kill.
         let engine = loop {
-            match server.engine().and_then(Pid::from_raw) {
+            match server.engine() {
                 Some(engine) => break engine,
                 None => tokio::task::yield_now().await,
             }

@@ -19,13 +19,8 @@ use uuid::Uuid;
 
 use super::{KillArgs, Kills, Toll, next_moment};
 use crate::{
-    Setup,
-    connection::Connection,
-    endpoint::Endpoint,
-    runtime,
-    server_process::{Placement, ServerProcess},
-    sse::EventDecoder,
-    words::words,
+    Setup, connection::Connection, endpoint::Endpoint, placement::Placement, runtime, server_process::ServerProcess,
+    sse::EventDecoder, words::words,
 };
 
 /// Milliseconds between two words of the script.
