@@ -43,7 +43,8 @@ type Rates = [Rounds; 4];
 /// first to the last. llama.cpp's turn is the same prompts, greedy too, turned into text too, in this process.
 pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
     let runtime = runtime()?;
-    let server = setup.serve_model()?;
+    // As little as llama.cpp alone does: an answer that repeats itself would come faster.
+    let server = setup.serve_model_with(&[("--guess-tokens", 0)])?;
     let clients = runtime.block_on(Clients::connect(server.endpoint()))?;
     let llama = Llama::load(&model_file(&setup.models()?, &clients.model), setup.load_options())?;
     let (mut alone, mut together) = (llama.sequences(1)?, llama.sequences(SLOTS)?);
