@@ -3,7 +3,9 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+mod commands;
 mod contexts;
+mod fake_cluster;
 mod hostile_kubeconfigs;
 mod k3d_plan;
 mod manifests;
