@@ -39,7 +39,7 @@ async fn a_load_command_of_ones_own_gets_each_image() {
 
     // Whoever types what the step shows does the same.
     let shown: Vec<_> = images.command.lines().filter(|line| line.contains("load images")).collect();
-    assert!(Command::new("sh").args(["-c", &shown.join("\n")]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &shown.join("\n")]).output().unwrap().status.success());
     assert_eq!(calls(&load)[2..], each_image);
 }
 
