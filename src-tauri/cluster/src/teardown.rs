@@ -84,7 +84,7 @@ fn is_ours(claim: &PersistentVolumeClaim) -> bool {
     claim.labels().iter().any(|(name, value)| Some((name.as_str(), value.as_str())) == label)
 }
 
-/// Remove what [`preview`] names, and wait until it and its pods are gone. Doing it again finishes what was interrupted.
+/// Remove what [`preview`] names, and wait until it and its pods are gone. Repeating it finishes an interrupted one.
 pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
     let removed = to_remove(cluster).await?;
     for object in &removed {

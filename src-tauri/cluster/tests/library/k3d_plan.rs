@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use flotilla_cluster::{
-    K3dName, Overlay, delete_k3d,
+    Overlay, delete_k3d,
     plan::{CheckStatus, DeployOptions, Deployment, Images, Plan, PlanStatus, StepId, StepStatus, Target, last_plan},
     start_k3d, stop_k3d,
 };
