@@ -5,6 +5,7 @@ import { expect, test } from './cluster/desktop';
 import { openLive, SCREENS } from './cluster/screens';
 import {
   ASKING,
+  CHANGES,
   CONFLICTING,
   CONTEXTS,
   DONE,
@@ -15,6 +16,7 @@ import {
   OPTIONS,
   pods,
   REMOTE,
+  TEARDOWN,
 } from './cluster/script';
 import { picture } from './picture';
 
@@ -122,6 +124,42 @@ test('a deploy that runs when the panel is opened is followed again', async ({ p
   const { shell } = await open({ cluster_contexts: NOTHING_CHOSEN, cluster_plan: IMPORTING(now) });
   await shell.send('cluster_resume', DONE(now));
   await expect(page.getByRole('status').filter({ hasText: 'Deployed' })).toBeVisible();
+});
+
+test('a deploy is taken back, and its k3d cluster stopped and started, by the last click only', async ({
+  page,
+  open,
+}) => {
+  const { shell } = await openLive(
+    open,
+    {
+      cluster_plan: DONE(Date.now()),
+      cluster_undo_preview: CHANGES,
+      cluster_teardown_preview: TEARDOWN,
+    },
+    '/cluster?view=deploy',
+  );
+  await page.getByRole('button', { name: 'Undo…' }).click();
+  const undo = page.getByRole('dialog', { name: 'Undo the last deploy?' });
+  await expect(undo.getByText('HorizontalPodAutoscaler')).toBeVisible();
+  expect(await shell.calls('cluster_undo')).toEqual([]);
+  await undo.getByRole('button', { name: 'Undo', exact: true }).click();
+  await expect(undo).toHaveCount(0);
+  expect(await shell.calls('cluster_undo')).toHaveLength(1);
+
+  await page.getByRole('button', { name: 'Take down…' }).click();
+  const teardown = page.getByRole('dialog', { name: 'Take down the service?' });
+  await expect(teardown.getByText('data-postgres-0')).toBeVisible();
+  expect(await shell.calls('cluster_teardown')).toEqual([]);
+  await teardown.getByRole('button', { name: 'Take down', exact: true }).click();
+  await expect(teardown).toHaveCount(0);
+  expect(await shell.calls('cluster_teardown')).toHaveLength(1);
+
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await expect.poll(() => shell.calls('cluster_k3d_stop')).toEqual([{ name: 'flotilla' }]);
+  expect(await shell.calls('cluster_k3d_start')).toEqual([]);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect.poll(() => shell.calls('cluster_k3d_start')).toEqual([{ name: 'flotilla' }]);
 });
 
 test('what the panel follows ends when the panel is left', async ({ page, open }) => {

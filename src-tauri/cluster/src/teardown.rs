@@ -1,15 +1,15 @@
 //! Taking Flotilla out of a cluster again, without its data.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, path::Path, time::Duration};
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource, ResourceExt as _,
     api::ListParams,
     core::{ApiResource, DynamicObject, GroupVersionKind, TypeMeta},
     runtime::wait::{await_condition, conditions},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use ts_rs::TS;
 
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     shell::quoted,
 };
 
-/// Longer than a pod may take to finish its answers.
-const GONE_LIMIT: Duration = Duration::from_secs(180);
+/// Longer than any pod may take to finish its answers.
+const GONE_LIMIT: Duration = Duration::from_secs(360);
 
 /// Exactly what goes and what stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
@@ -68,6 +68,8 @@ pub async fn preview(cluster: &Cluster) -> Result<Teardown> {
     if !kinds.is_empty() {
         let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
         commands.push(format!("{kubectl} delete {kinds} --selector {PART_OF}"));
+        let limit = GONE_LIMIT.as_secs();
+        commands.push(format!("{kubectl} wait pod --for delete --selector {PART_OF} --timeout {limit}s"));
     }
     if claims.items.iter().any(is_ours) {
         commands.push(format!(
@@ -82,13 +84,18 @@ fn is_ours(claim: &PersistentVolumeClaim) -> bool {
     claim.labels().iter().any(|(name, value)| Some((name.as_str(), value.as_str())) == label)
 }
 
-/// Remove what [`preview`] names, and wait until it is gone. Doing it again finishes what was interrupted.
+/// Remove what [`preview`] names, and wait until it and its pods are gone. Repeating it finishes an interrupted one.
 pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
     let removed = to_remove(cluster).await?;
     for object in &removed {
         apply::delete(cluster, object).await?;
     }
-    at_once(removed.iter().map(|object| gone(cluster, object))).await?;
+    at_once(removed.iter().map(|object| async move { gone(apply::api(cluster, object)?, object).await })).await?;
+    // They outlive what has made them, to finish their answers.
+    let pods = Api::<Pod>::namespaced(cluster.client.clone(), &cluster.namespace);
+    let mut left = answer(pods.list(&ListParams::default().labels(PART_OF))).await?.items;
+    left.retain(|pod| !pod.owner_references().is_empty());
+    at_once(left.iter().map(|pod| gone(pods.clone(), pod))).await?;
     History::of(cluster, state_folder).await?.clear()?;
     // What it has applied is gone, so there is nothing in it to go on with.
     record::forget(cluster, state_folder).await
@@ -121,10 +128,13 @@ async fn list(cluster: &Cluster, kind: GroupVersionKind) -> Result<Vec<DynamicOb
     Ok(objects)
 }
 
-async fn gone(cluster: &Cluster, object: &DynamicObject) -> Result<()> {
+async fn gone<K>(api: Api<K>, object: &K) -> Result<()>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
     let uid = object.uid().unwrap_or_default();
     let name = object.name_any();
-    let waiting = await_condition(apply::api(cluster, object)?, &name, conditions::is_deleted(&uid));
+    let waiting = await_condition(api, &name, conditions::is_deleted(&uid));
     match tokio::time::timeout(GONE_LIMIT, waiting).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(Error::passing(
@@ -133,7 +143,64 @@ async fn gone(cluster: &Cluster, object: &DynamicObject) -> Result<()> {
         )),
         Err(_) => Err(Error::passing(
             ErrorKind::ClusterFailed,
-            format!("{name} is not gone after {} s. Look at its finalizers, then try again.", GONE_LIMIT.as_secs()),
+            format!(
+                "{name} is not gone after {} s. Look at its finalizers and at the nodes, then try again.",
+                GONE_LIMIT.as_secs()
+            ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fake_api;
+
+    #[test]
+    fn no_pod_may_take_longer_than_a_teardown_waits() {
+        for overlay in Overlay::ALL {
+            let objects = Manifests::of(overlay).unwrap().objects;
+            let grace = |object: &DynamicObject| {
+                object.data.pointer("/spec/template/spec/terminationGracePeriodSeconds").and_then(Value::as_u64)
+            };
+            let longest = objects.iter().filter_map(grace).max().unwrap();
+            assert!(Duration::from_secs(longest) < GONE_LIMIT, "{overlay:?} gives a pod {longest} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_teardown_waits_for_the_pods_that_finish_their_answers() {
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_gone);
+        let client = fake_api::serving(move |request| {
+            let maker = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "backend-1", "uid": "uid-1"});
+            let metadata =
+                json!({"name": "backend-1-a", "uid": "uid-2", "resourceVersion": "1", "ownerReferences": [maker]});
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
+            let is_of_pods = request.starts_with("GET /api/v1/namespaces/flotilla/pods?");
+            let body = if request.starts_with("GET /api/v1/namespaces/kube-system ") {
+                json!({"metadata": {"name": "kube-system", "uid": "uid-3"}})
+            } else if is_of_pods && request.contains("watch=true") {
+                seen.store(true, Ordering::Relaxed);
+                json!({"type": "DELETED", "object": pod})
+            } else {
+                let items = if is_of_pods { json!([pod]) } else { json!([]) };
+                json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items})
+            };
+            Some((200, body))
+        })
+        .await;
+        let state = tempfile::tempdir().unwrap();
+
+        run(&Cluster::with_client(client, "lab", "flotilla"), state.path()).await.unwrap();
+
+        assert!(is_gone.load(Ordering::Relaxed));
     }
 }

@@ -13,6 +13,7 @@ import {
   OPTIONS,
   pods,
   REMOTE_CHOSEN,
+  TEARDOWN,
   WORKLOADS,
 } from './script';
 
@@ -309,27 +310,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'take down',
     open: async (open) => {
-      const remove = CHANGES.map(({ kind, name, namespace }) => ({ kind, name, namespace }));
-      const { page } = await openLive(
-        open,
-        {
-          cluster_teardown_preview: {
-            remove,
-            keep: [
-              {
-                object: {
-                  kind: 'PersistentVolumeClaim',
-                  name: 'data-postgres-0',
-                  namespace: 'llm-as-a-service',
-                },
-                why: 'It holds the chats. Delete it by hand when they may go.',
-              },
-            ],
-            commands: ['kubectl delete -k k8s/overlays/k3d'],
-          },
-        },
-        '/cluster?view=deploy',
-      );
+      const { page } = await openLive(open, { cluster_teardown_preview: TEARDOWN }, '/cluster?view=deploy');
       await page.getByRole('button', { name: 'Take down…' }).click();
       await expect(page.getByText('data-postgres-0')).toBeVisible();
     },

@@ -10,6 +10,7 @@ import type {
   Pod,
   Sample,
   Step,
+  Teardown,
   Workload,
 } from '../../src/platform/cluster-types';
 
@@ -189,6 +190,17 @@ const LOG = [
   '21:02:41 k3d: Importing image(s) into cluster ‘flotilla’',
   '21:02:44 k3d: Saving 2 image(s) from runtime...',
 ];
+
+export const TEARDOWN: Teardown = {
+  remove: CHANGES.map(({ kind, name, namespace }) => ({ kind, name, namespace })),
+  keep: [
+    {
+      object: { kind: 'PersistentVolumeClaim', name: 'data-postgres-0', namespace: NAMESPACE },
+      why: 'It holds the chats. Delete it by hand when they may go.',
+    },
+  ],
+  commands: ['kubectl delete -k k8s/overlays/k3d'],
+};
 
 /** A plan that stands at a step: what is before it is done, what is after it is to come. */
 export function planAt(id: Step['id'], now: number, part: Partial<Plan>, step: Partial<Step>): Plan {

@@ -143,3 +143,51 @@ pub(super) async fn present_images(cluster: &Cluster) -> Check {
 fn plural(kind: &GroupVersionKind) -> String {
     ApiResource::from_gvk(kind).plural
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fake_api;
+
+    /// The check in a cluster where one node has the first of these images and another one the rest.
+    async fn found_with(images: &[String]) -> Check {
+        let node = |images: &[String]| {
+            let images: Vec<_> = images.iter().map(|image| json!({"names": [image]})).collect();
+            json!({"metadata": {}, "status": {"images": images}})
+        };
+        let (one, other) = images.split_at(images.len().min(1));
+        let nodes = json!({"metadata": {}, "items": [node(one), node(other)]});
+        let serve = move |request: &str| request.starts_with("GET /api/v1/nodes").then(|| (200, nodes.clone()));
+        present_images(&Cluster::with_client(fake_api::serving(serve).await, "lab", "flotilla")).await
+    }
+
+    #[tokio::test]
+    async fn images_that_no_node_tells_of_are_named_as_a_warning() {
+        let [backend, frontend] = Image::ALL.map(Image::name);
+        let others = ["docker.io/library/postgres:15".to_owned(), "not-flotilla-backend:0".to_owned()];
+
+        let check = found_with(&others).await;
+        assert_eq!(check.status, CheckStatus::Warning);
+        assert_eq!(
+            check.message,
+            format!("No node tells of {backend}, {frontend}. Load what is missing, or pods will wait for it.")
+        );
+
+        let check = found_with(&[format!("docker.io/library/{backend}")]).await;
+        assert_eq!(check.status, CheckStatus::Warning);
+        assert!(check.message.starts_with(&format!("No node tells of {frontend}. ")), "{check:?}");
+
+        let check = found_with(&[format!("docker.io/library/{backend}"), frontend]).await;
+        assert_eq!((check.status, check.message.as_str()), (CheckStatus::Ok, "The nodes have the images."));
+    }
+
+    #[tokio::test]
+    async fn nodes_that_may_not_be_looked_at_are_a_warning_too() {
+        let cluster = Cluster::with_client(fake_api::refusing().await, "lab", "flotilla");
+        let check = present_images(&cluster).await;
+        assert_eq!(check.status, CheckStatus::Warning);
+        assert!(check.message.contains("cannot be seen"), "{check:?}");
+    }
+}

@@ -3,6 +3,7 @@
 use super::{DeployOptions, Images, StepId, Target};
 use crate::{
     apply::FIELD_MANAGER,
+    command,
     images::{Image, build_line},
     k3d,
     shell::quoted,
@@ -20,13 +21,12 @@ pub(super) fn title(step: StepId) -> &'static str {
     }
 }
 
-pub(super) fn command(step: StepId, options: &DeployOptions, context: Option<&str>, namespace: &str) -> String {
+pub(super) fn line(step: StepId, options: &DeployOptions, context: Option<&str>, namespace: &str) -> String {
     let kubectl = match (&options.target, context) {
         (Target::K3d { name, .. }, _) => format!("kubectl --context k3d-{name}"),
         (Target::Context, Some(context)) => format!("kubectl --context {}", quoted(context)),
         (Target::Context, None) => "kubectl".to_owned(),
     };
-    let overlay = options.overlay.folder();
     let namespace = quoted(namespace);
     match step {
         StepId::Preflight => match options.target {
@@ -39,9 +39,9 @@ pub(super) fn command(step: StepId, options: &DeployOptions, context: Option<&st
             }
             Target::Context => format!("{kubectl} cluster-info"),
         },
-        StepId::Images => images(options).join("\n"),
-        StepId::Diff => format!("{kubectl} diff --server-side --field-manager {FIELD_MANAGER} -k k8s/{overlay}"),
-        StepId::Apply => format!("{kubectl} apply --server-side --field-manager {FIELD_MANAGER} -k k8s/{overlay}"),
+        StepId::Images => images(options, &kubectl).join("\n"),
+        StepId::Diff => with_manifests(options, &kubectl, "diff"),
+        StepId::Apply => with_manifests(options, &kubectl, "apply"),
         StepId::Rollout => ["statefulset/postgres", "deployment/backend", "deployment/frontend"]
             .map(|workload| format!("{kubectl} --namespace {namespace} rollout status {workload}"))
             .join("\n"),
@@ -52,19 +52,41 @@ pub(super) fn command(step: StepId, options: &DeployOptions, context: Option<&st
     }
 }
 
-fn images(options: &DeployOptions) -> Vec<String> {
-    let names = Image::ALL.map(Image::name).join(" ");
+/// `kubectl VERB` on what the plan applies.
+fn with_manifests(options: &DeployOptions, kubectl: &str, verb: &str) -> String {
+    let folder = format!("k8s/{}", options.overlay.folder());
+    let line = format!("{kubectl} {verb} --server-side --field-manager {FIELD_MANAGER}");
+    let Images::Registry { prefix } = &options.images else { return format!("{line} -k {folder}") };
+    let mut replacement = String::new();
+    for letter in prefix.trim_end_matches('/').chars() {
+        // These mean something to sed.
+        if matches!(letter, '\\' | '&' | '|') {
+            replacement.push('\\');
+        }
+        replacement.push(letter);
+    }
+    let prefixed = quoted(&format!("s|image: flotilla-|image: {replacement}/flotilla-|"));
+    format!("kubectl kustomize {folder} | sed {prefixed} | {line} --filename -")
+}
+
+fn images(options: &DeployOptions, kubectl: &str) -> Vec<String> {
+    let names = Image::ALL.map(Image::name);
     match (&options.images, &options.target) {
         (Images::Registry { prefix }, _) => {
-            let name = |image: &Image| quoted(&format!("{}/{}", prefix.trim_end_matches('/'), image.name()));
-            Image::ALL.iter().map(|image| format!("docker pull {}", name(image))).collect()
+            let names = names.map(|name| quoted(&format!("{}/{name}", prefix.trim_end_matches('/'))));
+            vec![format!("# Nothing to type. The nodes pull {}", names.join(" and "))]
         }
-        (Images::Present, _) => vec![format!("docker image inspect {names}")],
+        (Images::Present, _) => vec![format!("{kubectl} get nodes --output yaml | grep flotilla-")],
         (Images::Build, target) => {
             let mut lines: Vec<_> = Image::ALL.iter().map(|image| build_line(*image)).collect();
             match (target, &options.load_command) {
-                (Target::K3d { name, .. }, _) => lines.push(format!("k3d image import --cluster {name} {names}")),
-                (Target::Context, Some(load)) => lines.push(format!("{load} {names}")),
+                (Target::K3d { name, .. }, _) => {
+                    lines.push(format!("k3d image import --cluster {name} {}", names.join(" ")));
+                }
+                (Target::Context, Some(load)) => {
+                    let load: Vec<_> = command::words(load).iter().map(|word| quoted(word)).collect();
+                    lines.extend(names.map(|name| format!("{} {name}", load.join(" "))));
+                }
                 (Target::Context, None) => {}
             }
             lines
@@ -85,13 +107,15 @@ mod tests {
             url: "http://localhost/$(reboot)".to_owned(),
             ..DeployOptions::default()
         };
-        let line = |step| command(step, &options, Some(nasty), nasty);
+        let line = |step| line(step, &options, Some(nasty), nasty);
         let quoted = "--context 'a; rm -rf ~ #'";
         for step in [StepId::Preflight, StepId::Cluster, StepId::Diff, StepId::Apply, StepId::Rollout] {
             assert!(line(step).lines().all(|line| line.contains(quoted)), "{}", line(step));
         }
         assert!(line(StepId::Rollout).contains("--namespace 'a; rm -rf ~ #'"), "{}", line(StepId::Rollout));
-        assert!(line(StepId::Images).starts_with("docker pull '$(reboot)/flotilla-"), "{}", line(StepId::Images));
+        // A shell that does not know comments must find nothing in them either.
+        assert!(line(StepId::Images).contains(" '$(reboot)/flotilla-"), "{}", line(StepId::Images));
+        assert!(line(StepId::Apply).contains("| sed 's|image: flotilla-|image: $(reboot)/"), "{}", line(StepId::Apply));
         assert_eq!(line(StepId::Probe), "curl --fail 'http://localhost/$(reboot)/health'");
     }
 }

@@ -48,7 +48,7 @@ impl Run {
             finished_at: None,
             progress: None,
             detail: None,
-            command: commands::command(id, &options, context.as_deref(), &settings.namespace),
+            command: commands::line(id, &options, context.as_deref(), &settings.namespace),
             error: None,
         };
         let started_at = now();

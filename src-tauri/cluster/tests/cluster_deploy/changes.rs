@@ -5,7 +5,10 @@ use flotilla_cluster::{
     plan::{Consent, StepId, StepStatus, WaitingFor, last_plan},
     teardown, undo,
 };
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::PersistentVolumeClaim};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
 use kube::{
     Api,
     api::{ListParams, Patch, PatchParams},
@@ -212,6 +215,8 @@ async fn teardown_removes_what_it_named_and_keeps_the_volume() {
         teardown::run(&site.cluster, site.state_folder()).await.unwrap();
 
         assert!(teardown::preview(&site.cluster).await.unwrap().remove.is_empty());
+        let pods: Api<Pod> = Api::namespaced(site.cluster.client.clone(), &site.cluster.namespace);
+        assert!(pods.list(&ListParams::default()).await.unwrap().items.is_empty());
         assert!(claims.get_opt("data-postgres-0").await.unwrap().is_some());
         let left = site.config_maps().list(&ListParams::default()).await.unwrap();
         assert!(left.items.iter().any(|map| map.metadata.name.as_deref() == Some("theirs")));

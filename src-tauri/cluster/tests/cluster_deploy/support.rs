@@ -76,7 +76,7 @@ pub async fn on_a_new_site<F: Future<Output = ()> + Send + 'static>(name: &str, 
 async fn clean_up(site: &Site) {
     let (client, namespace) = (site.cluster.client.clone(), &site.cluster.namespace);
     let _ = Api::<Namespace>::all(client.clone()).delete(namespace, &DeleteParams::default()).await;
-    // Pods may take two minutes to finish their answers, and here nobody waits for any.
+    // Pods may take minutes to finish their answers, and here nobody waits for any.
     let at_once = DeleteParams::default().grace_period(0);
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let _ = pods.delete_collection(&at_once, &ListParams::default()).await;

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use flotilla_cluster::actions::{self, Action};
+use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    scope::{create_pod, create_web, in_namespace, shell},
+    scope::{create, create_pod, create_web, in_namespace, labels, shell},
     view::View,
 };
 
@@ -56,15 +57,23 @@ async fn pods_that_are_not_ready_say_why_in_words() {
 async fn a_killed_pod_is_shown_within_two_seconds_and_so_is_its_replacement() {
     in_namespace(|cluster| async move {
         let folder = tempfile::tempdir().unwrap();
-        create_web(&cluster, "backend", 1).await;
+        // Nothing in it minds SIGTERM, so that it is there long enough for its reason to be told.
+        let pod = json!({"containers": [shell("sleep 1000")], "terminationGracePeriodSeconds": 5});
+        let template = json!({"metadata": {"labels": labels("backend")}, "spec": pod});
+        let spec = json!({"replicas": 1, "selector": {"matchLabels": labels("backend")}, "template": template});
+        create::<Deployment>(
+            &cluster,
+            json!({"metadata": {"name": "backend", "labels": labels("backend")}, "spec": spec}),
+        )
+        .await;
         let mut view = View::open(&cluster, folder.path());
         view.until("a ready pod", |view| view.ready_pods().len() == 1).await;
         let victim = view.ready_pods()[0].name.clone();
 
         let killed = Instant::now();
         actions::act(&cluster, &Action::DeletePod { pod: victim.clone() }).await.unwrap();
-        let is_shown = |view: &View| view.pod(&victim).is_none_or(|pod| pod.deleting && pod.why.is_some());
-        view.until("the killed pod shown", is_shown).await;
+        let says_why = |view: &View| view.pod(&victim).is_some_and(|pod| pod.deleting && pod.why.is_some());
+        view.until("the killed pod saying why", says_why).await;
         assert!(killed.elapsed() < Duration::from_secs(2), "it took {:?}", killed.elapsed());
 
         view.until("a ready replacement", |view| view.ready_pods().iter().any(|pod| pod.name != victim)).await;

@@ -1,85 +1,17 @@
-//! A deploy to k3d up to where the cluster itself is needed, with stand-ins that answer as docker and k3d 5 document.
+//! A deploy to k3d up to where the cluster itself is needed.
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use flotilla_cluster::{
-    K3dName, Overlay, Programs, delete_k3d,
-    plan::{
-        CheckStatus, DeployOptions, Deployment, Images, Plan, PlanStatus, Settings, StepId, StepStatus, Target,
-        last_plan,
-    },
+    Overlay, delete_k3d,
+    plan::{CheckStatus, DeployOptions, Deployment, Images, Plan, PlanStatus, StepId, StepStatus, Target, last_plan},
     start_k3d, stop_k3d,
 };
 
-use crate::support::{calls, program};
-
-const DOCKER: &str = r#"case "$1" in
-  version) echo 27.5.1 ;;
-  info) echo '8000000000 /' ;;
-  image) echo 1000 ;;
-esac"#;
-
-/// Clusters are files beside the program: `NAME.made` and, while it runs, `NAME.runs`.
-const K3D: &str = r#"here=$(dirname "$0")
-case "$1 $2" in
-  version*) printf 'k3d version v5.8.3\nk3s version v1.31.5-k3s1 (default)\n' ;;
-  'cluster list')
-    if [ -e "$here/flotilla.made" ]; then
-      running=0; [ -e "$here/flotilla.runs" ] && running=1
-      echo '[{"name":"flotilla","nodes":[{"name":"k3d-flotilla-server-0","role":"server"}],"serversRunning":'$running',"serversCount":1,"agentsRunning":0,"agentsCount":0,"hasLoadbalancer":true}]'
-    else echo '[]'; fi ;;
-  'cluster create') touch "$here/$3.made" "$here/$3.runs"; printf '\033[36mINFO\033[0m[0001] Cluster created\n' >&2 ;;
-  'cluster start') touch "$here/$3.runs" ;;
-  'cluster stop') rm "$here/$3.runs" ;;
-  'cluster delete') rm -f "$here/$3.made" "$here/$3.runs" ;;
-  'kubeconfig get') cat <<END
-apiVersion: v1
-kind: Config
-current-context: k3d-$3
-contexts: [{name: k3d-$3, context: {cluster: c, user: u}}]
-clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', insecure-skip-tls-verify: true}}]
-users: [{name: u, user: {token: t}}]
-END
-  ;;
-esac"#;
-
-/// A laptop with docker and k3d.
-struct Laptop {
-    folder: tempfile::TempDir,
-    settings: Settings,
-}
-
-impl Laptop {
-    fn new(docker: &str, k3d: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let programs =
-            Programs { docker: program(folder.path(), "docker", docker), k3d: program(folder.path(), "k3d", k3d) };
-        let settings = Settings { programs, ..Settings::new(folder.path().join("state")) };
-        Self { folder, settings }
-    }
-
-    async fn deploy(&self, options: DeployOptions) -> Plan {
-        Deployment::start(options, None, self.settings.clone()).unwrap().finished().await
-    }
-
-    fn k3d_calls(&self, start: &str) -> usize {
-        calls(&self.settings.programs.k3d).iter().filter(|call| call.starts_with(start)).count()
-    }
-
-    fn has(&self, file: &str) -> bool {
-        self.folder.path().join(file).exists()
-    }
-}
-
-fn flotilla() -> K3dName {
-    "flotilla".parse().unwrap()
-}
-
-/// To a port that is free.
-fn options() -> DeployOptions {
-    let http_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    DeployOptions { target: Target::K3d { name: flotilla(), agents: 1, http_port }, ..DeployOptions::default() }
-}
+use crate::{
+    laptop::{DOCKER, K3D, Laptop, flotilla, options},
+    support::{calls, program},
+};
 
 #[tokio::test]
 async fn a_cluster_is_made_with_the_flags_that_the_step_shows() {
@@ -103,7 +35,7 @@ async fn a_cluster_that_does_not_answer_stops_the_plan_and_resuming_makes_no_sec
     let error = step.error.clone().unwrap();
     assert!(error.retryable && error.message.contains("does not answer"), "{error}");
 
-    let resumed = Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await;
+    let resumed = laptop.resume().await;
 
     assert_eq!(resumed.id, failed.id);
     assert_eq!(resumed.step(StepId::Preflight).started_at, failed.step(StepId::Preflight).started_at);
@@ -134,7 +66,7 @@ async fn closing_the_app_while_the_cluster_is_made_loses_nothing() {
     assert!(shown.step(StepId::Cluster).error.as_ref().unwrap().message.contains("The app was closed"));
 
     program(laptop.folder.path(), "k3d", K3D);
-    Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await;
+    laptop.resume().await;
     assert!(laptop.has("flotilla.made"));
 }
 
@@ -159,7 +91,7 @@ async fn a_cluster_that_was_half_made_makes_way_for_a_whole_one() {
         program(laptop.folder.path(), "k3d", &format!("{HALF_MADE}\n{K3D}"));
         match start_anew {
             true => laptop.deploy(options()).await,
-            false => Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await,
+            false => laptop.resume().await,
         };
 
         assert!(laptop.has("flotilla.made") && laptop.has("flotilla.runs") && !laptop.has("half"));
@@ -176,7 +108,7 @@ async fn a_cluster_that_k3d_itself_could_not_make_is_not_deleted_later() {
     // Somebody makes it by hand.
     program(laptop.folder.path(), "k3d", K3D);
     fs::write(laptop.folder.path().join("flotilla.made"), "").unwrap();
-    Deployment::resume(None, laptop.settings.clone()).unwrap().finished().await;
+    laptop.resume().await;
 
     assert_eq!(laptop.k3d_calls("cluster delete"), 0);
 }
@@ -246,8 +178,11 @@ async fn a_taken_port_is_named_before_anything_is_made() {
 
 #[tokio::test]
 async fn too_little_memory_and_disk_are_named() {
-    let laptop = Laptop::new(&DOCKER.replace("8000000000", "500000000"), K3D);
-    assert_check(&laptop.deploy(options()).await, "memory", "Docker has 0.5 GB of memory");
+    // Nothing can be stored where the kernel shows its processes.
+    let laptop = Laptop::new(&DOCKER.replace("8000000000 /", "500000000 /proc"), K3D);
+    let plan = laptop.deploy(options()).await;
+    assert_check(&plan, "memory", "Docker has 0.5 GB of memory");
+    assert_check(&plan, "disk", "Docker has 0.0 GB of disk, and 4.0 GB would be good. Free some space");
 }
 
 #[tokio::test]

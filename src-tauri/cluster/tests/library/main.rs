@@ -3,9 +3,14 @@
 // It tells clippy that the functions below the tests are test code too.
 #![cfg(test)]
 
+mod commands;
 mod contexts;
+mod fake_cluster;
 mod hostile_kubeconfigs;
+mod images;
 mod k3d_plan;
+mod laptop;
 mod manifests;
+mod mending;
 mod other_cluster;
 mod support;

@@ -7,13 +7,9 @@ use serde_json::Value;
 
 #[test]
 fn the_embedded_manifests_are_what_kustomize_composes() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for overlay in Overlay::ALL {
         let folder = format!("k8s/{}", overlay.folder());
-        let composed = Command::new("scripts/kustomize.sh").arg(&folder).current_dir(&root).output().unwrap();
-        assert!(composed.status.success(), "{}", String::from_utf8_lossy(&composed.stderr));
-        let composed = String::from_utf8(composed.stdout).unwrap();
-        let theirs: Vec<Value> = serde_saphyr::from_multiple(&composed).unwrap();
+        let theirs: Vec<Value> = serde_saphyr::from_multiple(&composed(&folder)).unwrap();
 
         let ours = Manifests::of(overlay).unwrap();
         let ours = ours.objects.iter().map(|object| serde_json::to_value(object).unwrap());
@@ -72,7 +68,15 @@ fn what_others_need_comes_first() {
     assert!(first("Deployment") < first("HorizontalPodAutoscaler"), "{kinds:?}");
 }
 
-fn by_name(objects: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
+/// What kustomize makes of a folder of the repository.
+pub fn composed(folder: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let composed = Command::new("scripts/kustomize.sh").arg(folder).current_dir(&root).output().unwrap();
+    assert!(composed.status.success(), "{}", String::from_utf8_lossy(&composed.stderr));
+    String::from_utf8(composed.stdout).unwrap()
+}
+
+pub fn by_name(objects: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
     let name = |object: &Value| {
         format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
     };
