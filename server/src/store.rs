@@ -78,7 +78,9 @@ impl Store {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
         }
-        let lock = File::create(path.with_extension("lock"))?;
+        let lock = path.with_extension("lock");
+        let lock = File::create(&lock)
+            .with_context(|| format!("{} cannot be written: set DATA_DIR to a folder that can", lock.display()))?;
         if lock.try_lock().is_err() {
             bail!("another Flotilla uses {}: stop it, or set DATA_DIR to another folder", path.display());
         }

@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use futures::StreamExt;
 use reqwest::StatusCode;
@@ -80,9 +80,23 @@ async fn a_second_server_on_the_same_folder_says_why_it_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let _first = Server::start(&data, "", 0);
-    let mut second = Command::new(env!("CARGO_BIN_EXE_flotilla"));
-    second.args(["serve", "--listen-addr", "127.0.0.1:0", "--data-dir"]).arg(&data).arg("--script").arg("/dev/null");
-    let output = second.output().unwrap();
+    assert!(refusal(&data).contains("another Flotilla uses"));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_write_into_its_folder_says_which_one_and_what_to_set() {
+    let folder = tempfile::tempdir().unwrap();
+    // The tests may run as root, who can write everywhere.
+    fs::create_dir(folder.path().join("flotilla.lock")).unwrap();
+    let refusal = refusal(folder.path());
+    assert!(refusal.contains("flotilla.lock cannot be written: set DATA_DIR"), "{refusal}");
+}
+
+/// Why a server on this folder does not start.
+fn refusal(data: &Path) -> String {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+    server.args(["serve", "--listen-addr", "127.0.0.1:0", "--data-dir"]).arg(data).arg("--script").arg("/dev/null");
+    let output = server.output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("another Flotilla uses"));
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
