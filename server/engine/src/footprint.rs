@@ -27,8 +27,8 @@ pub struct Shape {
 /// by the name of the architecture. It is less once vectors of texts were asked for, which takes the cache of one more chat,
 /// and where llama.cpp repacks the weights, until the kernel takes the pages of the file back.
 ///
-/// Of the starter model on x86-64, without a shelf, it says 526 MiB for 4 chats of 4096 tokens, where the process was measured to take 502 when
-/// it was loaded and 506 when it had answered, and 172 MiB for one of 256, where it took 147 and 149.
+/// Of the starter model on x86-64, without a shelf, it says 526 MiB for 4 chats of 4096 tokens, where the process was
+/// measured to take 502 when it was loaded and 506 when it had answered, and 172 MiB for one of 256, where it took 147 and 149.
 pub fn footprint(file_bytes: u64, metadata: &Metadata, options: &LoadOptions) -> u64 {
     let Metadata { shape, context_length, .. } = metadata;
     let context_length = context_length.map_or(options.context_length, |trained| trained.min(options.context_length));
