@@ -8,7 +8,7 @@ async fn a_database_in_use_is_explained_in_the_window() {
     let other = File::create(home.data_dir().join("flotilla.lock")).unwrap();
     other.try_lock().unwrap();
     let app = home.open().await;
-    app.shows("another Flotilla uses").await;
+    app.shows("Another Flotilla uses").await;
 
     drop(other);
     app.page.refresh().await.unwrap();
