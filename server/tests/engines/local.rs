@@ -180,6 +180,21 @@ async fn a_killed_process_interrupts_its_answers_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_killed_again_and_again_comes_back_each_time() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&[]);
+
+    for _ in 0..8 {
+        let mut story = engine.chat(long_story()).await.unwrap();
+        assert!(story.next().await.unwrap().is_ok());
+        assert!(signal("-9", machine.processes().last().unwrap()));
+        assert!(matches!(read(story).await.1, Err(EngineError::Interrupted)));
+    }
+
+    greet(&engine, STARTER).await.1.unwrap();
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_named_as_such_and_not_tried_in_a_loop() {
     let machine = Machine::with_file("broken:1b", b"this is no model");
     let engine = machine.engine(&[]);

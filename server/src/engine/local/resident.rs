@@ -98,7 +98,11 @@ enum State {
 /// A process that ran this long was well. Answers wait for the next one, so it is not much.
 const STABLE: Duration = Duration::from_secs(5);
 
-/// The pause before a restart is shorter than this, unless the process keeps dying.
+/// The longest pause after a process that had loaded its model: whatever killed it, the next one can answer again. What
+/// kills each of them is asked a few times only (`chat::TRIES`).
+const LONGEST_PAUSE_AFTER_SERVING: Duration = Duration::from_secs(1);
+
+/// The pause before a restart is shorter than this, unless the process dies while it loads the model.
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file that was refused is tried again on the next request after this time: it may have been replaced.
@@ -225,7 +229,7 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
     let mut backoff = Backoff::starting_anew_after(STABLE);
     loop {
         let loading = Process::load(&launch.command, &launch.path, launch.options.clone());
-        let served = match stop.run_until_cancelled(loading).await {
+        let pause = match stop.run_until_cancelled(loading).await {
             None => break,
             Some(Ok(process)) => {
                 let process = Arc::new(process);
@@ -236,7 +240,7 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
                     process.stop().await;
                     break;
                 }
-                since.elapsed()
+                backoff.pause(since.elapsed()).min(LONGEST_PAUSE_AFTER_SERVING)
             }
             Some(Err(LoadError::Refused(message))) => {
                 tracing::error!(model = %launch.path.display(), message, "the engine refused the model");
@@ -245,11 +249,10 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
             }
             Some(Err(error)) => {
                 tracing::error!(model = %launch.path.display(), error = &error as &dyn std::error::Error, "the model is not loaded");
-                Duration::ZERO
+                backoff.pause(Duration::ZERO)
             }
         };
         state.send_replace(State::Restarting);
-        let pause = backoff.pause(served);
         tracing::warn!(?pause, "the engine process is started again");
         if stop.run_until_cancelled(sleep(pause)).await.is_none() {
             break;
