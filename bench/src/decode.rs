@@ -1,8 +1,9 @@
-//! Decode speed of one chat and of four, through the whole server and through llama.cpp alone.
+//! Decode speed of one chat and of several, through the whole server and through llama.cpp alone.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
+use clap::Args;
 use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
@@ -11,63 +12,108 @@ use crate::{
     chat::{Answer, ChatRequest, Message},
     connection::Connection,
     endpoint::Endpoint,
-    llama::Llama,
+    llama::{Llama, Sequences},
     rounds::Rounds,
     runtime,
     table::{COMPARISON, Table},
 };
 
 const MAX_TOKENS: u32 = 256;
-const TOPICS: [&str; SLOTS as usize] =
-    ["a lighthouse keeper", "a train through the desert", "the first day on Mars", "an old clockmaker"];
+const TOPICS: [&str; MAX_CHATS as usize] = [
+    "a lighthouse keeper",
+    "a train through the desert",
+    "the first day on Mars",
+    "an old clockmaker",
+    "a school for young bears",
+    "two rivers that meet",
+    "the last night in a theatre",
+    "a letter that came too late",
+];
+const MAX_CHATS: u32 = 8;
 
 /// The shares of llama.cpp's speed, and of one chat's, that we want to reach.
 const DECODE_TARGET: f64 = 0.95;
 const BATCHING_TARGET: f64 = 2.0;
+/// The same where the server has the weights of `flotilla optimize` and llama.cpp those that were downloaded.
+const OPTIMISED_DECODE_TARGET: f64 = 1.0;
+const OPTIMISED_BATCHING_TARGET: f64 = 1.15;
+
+#[derive(Args)]
+pub struct DecodeArgs {
+    /// Chats that are decoded together.
+    #[arg(long, default_value_t = SLOTS, value_parser = clap::value_parser!(u32).range(2..=i64::from(MAX_CHATS)))]
+    pub chats: u32,
+}
 
 /// What runs in one round, one after the other.
 #[derive(Clone, Copy)]
 enum Run {
     ServerAlone,
     LlamaAlone,
+    /// With the file that was downloaded, where `flotilla optimize` has put another into its place.
+    OriginalAlone,
     ServerTogether,
     LlamaTogether,
+    OriginalTogether,
 }
 
-/// Tokens per second of each kind of run, by its number.
-type Rates = [Rounds; 4];
+/// Tokens per second of each kind of run, by its number; none of those of a file that is not there.
+type Rates = [Rounds; 6];
+
+/// llama.cpp with one file.
+struct Peer<'model> {
+    alone: Sequences<'model>,
+    together: Sequences<'model>,
+}
+
+impl<'model> Peer<'model> {
+    fn new(llama: &'model Llama, chats: u32) -> anyhow::Result<Self> {
+        Ok(Self { alone: llama.sequences(1)?, together: llama.sequences(chats)? })
+    }
+}
 
 /// The table, and the tokens per second of all chats together.
 ///
 /// Streams `/v1/chat/completions` at temperature 0 and divides the tokens that the server counted by the time from the
 /// first to the last. llama.cpp's turn is the same prompts, greedy too, turned into text too, in this process.
-pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
+pub fn measure(setup: &Setup, DecodeArgs { chats }: &DecodeArgs) -> anyhow::Result<(Table, f64)> {
     let runtime = runtime()?;
     // As little as llama.cpp alone does: an answer that repeats itself would come faster.
-    let server = setup.serve_model_with(&[("--guess-tokens", 0)])?;
+    let server = setup.serve_model_with(&[("--guess-tokens", 0), ("--slots", *chats)])?;
     let clients = runtime.block_on(Clients::connect(server.endpoint()))?;
-    let llama = Llama::load(&model_file(&setup.models()?, &clients.model), setup.load_options())?;
-    let (mut alone, mut together) = (llama.sequences(1)?, llama.sequences(SLOTS)?);
+    let file = model_file(&setup.models()?, &clients.model);
+    let llama = Llama::load(&file, setup.load_options())?;
+    let original = file.with_added_extension("original");
+    let original = original.exists().then(|| Llama::load(&original, setup.load_options())).transpose()?;
+    let mut peer = Peer::new(&llama, *chats)?;
+    let mut original_peer = original.as_ref().map(|llama| Peer::new(llama, *chats)).transpose()?;
 
-    let chats: Vec<_> = TOPICS.into_iter().map(chat).collect();
+    let chats: Vec<_> = TOPICS.into_iter().take(*chats as usize).map(chat).collect();
     let mut compare = |runs: &[Run]| -> anyhow::Result<Rates> {
         let mut rates = Rates::default();
         // Round 0 warms up: the model is loaded, the files are read, the prompts are in the server's cache.
         for round in 0..=setup.rounds {
             eprintln!("decode, {} runs: round {round} of {}", runs.len(), setup.rounds);
-            let mut order = runs.to_vec();
+            let is_there =
+                |run: &Run| original_peer.is_some() || !matches!(run, Run::OriginalAlone | Run::OriginalTogether);
+            let mut order: Vec<_> = runs.iter().copied().filter(is_there).collect();
+            let count = order.len();
             // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them; and each
             // comes after another in every second round, because a processor is slower after heavy work.
-            order.rotate_left(round as usize % runs.len());
+            order.rotate_left(round as usize % count);
             if round % 2 == 1 {
                 order.reverse();
             }
             for run in order {
+                let peer = match (run, &mut original_peer) {
+                    (Run::OriginalAlone | Run::OriginalTogether, Some(original)) => original,
+                    _ => &mut peer,
+                };
                 let rate = match run {
                     Run::ServerAlone => clients.ask(&runtime, &chats[..1])?[0].tokens_per_second(),
                     Run::ServerTogether => total_tokens_per_second(&clients.ask(&runtime, &chats)?),
-                    Run::LlamaAlone => alone.generate(&chats[..1], MAX_TOKENS)?,
-                    Run::LlamaTogether => together.generate(&chats, MAX_TOKENS)?,
+                    Run::LlamaAlone | Run::OriginalAlone => peer.alone.generate(&chats[..1], MAX_TOKENS)?,
+                    Run::LlamaTogether | Run::OriginalTogether => peer.together.generate(&chats, MAX_TOKENS)?,
                 };
                 if round > 0 {
                     rates[run as usize].push(rate);
@@ -76,21 +122,22 @@ pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
         }
         Ok(rates)
     };
-    // First with nothing else in the server's cache, as it is for llama.cpp; after four chats it keeps all of them for
+    // First with nothing else in the server's cache, as it is for llama.cpp; after several chats it keeps all of them for
     // their next turns.
-    let empty = compare(&[Run::ServerAlone, Run::LlamaAlone])?;
-    let full = compare(&[Run::ServerAlone, Run::LlamaAlone, Run::ServerTogether, Run::LlamaTogether])?;
+    let empty = compare(&[Run::ServerAlone, Run::LlamaAlone, Run::OriginalAlone])?;
+    let full =
+        compare(&[Run::ServerAlone, Run::LlamaAlone, Run::ServerTogether, Run::LlamaTogether, Run::OriginalTogether])?;
     let capacity = full[Run::ServerTogether as usize].median();
-    Ok((table(&empty, &full, &clients.model, setup.rounds), capacity))
+    Ok((table(&empty, &full, chats.len(), &clients.model, setup.rounds), capacity))
 }
 
-fn table(empty: &Rates, full: &Rates, model: &str, rounds: u32) -> Table {
+fn table(empty: &Rates, full: &Rates, chats: usize, model: &str, rounds: u32) -> Table {
     let method = format!(
         "Tokens per second of `{model}`, {MAX_TOKENS} tokens an answer, greedy; medians of {rounds} rounds, in brackets \
          the least and the greatest round."
     );
     let mut table = Table::new("Decode and batching", COMPARISON, method);
-    let [server_alone, llama_alone, ..] = empty;
+    let [server_alone, llama_alone, original_alone, ..] = empty;
     let decode = server_alone.ratio_to(llama_alone);
     table.compare(
         [
@@ -102,10 +149,23 @@ fn table(empty: &Rates, full: &Rates, model: &str, rounds: u32) -> Table {
         &format!("≥ {DECODE_TARGET}"),
         Some(decode.median() >= DECODE_TARGET),
     );
-    let [server_alone, llama_alone, server_together, llama_together] = full;
+    if !original_alone.is_empty() {
+        let decode = server_alone.ratio_to(original_alone);
+        table.compare(
+            [
+                "one chat, through HTTP".into(),
+                server_alone.spread(1),
+                format!("llama.cpp alone, file as downloaded: {}", original_alone.spread(1)),
+                decode.spread(3),
+            ],
+            &format!("≥ {OPTIMISED_DECODE_TARGET:.1}"),
+            Some(decode.median() >= OPTIMISED_DECODE_TARGET),
+        );
+    }
+    let [server_alone, llama_alone, _, server_together, llama_together, original_together] = full;
     table.compare(
         [
-            format!("one chat, {} others kept for their next turn", SLOTS - 1),
+            format!("one chat, {} others kept for their next turn", chats - 1),
             server_alone.spread(1),
             format!("llama.cpp alone, nothing kept: {}", llama_alone.spread(1)),
             server_alone.ratio_to(llama_alone).spread(3),
@@ -116,7 +176,7 @@ fn table(empty: &Rates, full: &Rates, model: &str, rounds: u32) -> Table {
     let batching = server_together.ratio_to(server_alone);
     table.compare(
         [
-            format!("{SLOTS} chats together"),
+            format!("{chats} chats together"),
             server_together.spread(1),
             format!("one chat: {}", server_alone.spread(1)),
             batching.spread(2),
@@ -126,19 +186,32 @@ fn table(empty: &Rates, full: &Rates, model: &str, rounds: u32) -> Table {
     );
     table.compare(
         [
-            format!("{SLOTS} chats together"),
+            format!("{chats} chats together"),
             server_together.spread(1),
-            format!("llama.cpp alone, {SLOTS} sequences: {}", llama_together.spread(1)),
+            format!("llama.cpp alone, {chats} sequences: {}", llama_together.spread(1)),
             server_together.ratio_to(llama_together).spread(3),
         ],
         "",
         None,
     );
+    if !original_together.is_empty() {
+        let decode = server_together.ratio_to(original_together);
+        table.compare(
+            [
+                format!("{chats} chats together"),
+                server_together.spread(1),
+                format!("llama.cpp alone, {chats} sequences, file as downloaded: {}", original_together.spread(1)),
+                decode.spread(3),
+            ],
+            &format!("≥ {OPTIMISED_BATCHING_TARGET}"),
+            Some(decode.median() >= OPTIMISED_BATCHING_TARGET),
+        );
+    }
     table.compare(
         [
             "the machine's ceiling for batching".into(),
             String::new(),
-            format!("llama.cpp alone, {SLOTS} sequences to 1"),
+            format!("llama.cpp alone, {chats} sequences to 1"),
             llama_together.ratio_to(llama_alone).spread(2),
         ],
         "",

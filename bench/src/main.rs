@@ -43,6 +43,7 @@ use clap::{Args, Parser, Subcommand};
 use flotilla_engine::protocol::LoadOptions;
 
 use crate::{
+    decode::DecodeArgs,
     gateway::{GatewayArgs, pass_through::PassThroughArgs},
     kills::KillArgs,
     load::LoadArgs,
@@ -66,8 +67,8 @@ struct Cli {
 enum Command {
     /// Everything below, one after the other; this is also what happens without a command.
     All,
-    /// Tokens per second of one chat and of four, against llama.cpp without the server.
-    Decode,
+    /// Tokens per second of one chat and of several, against llama.cpp without the server.
+    Decode(DecodeArgs),
     /// Tokens per second of answers that quote, edit and invent, against the same server that guesses no tokens ahead.
     Guess,
     /// Time to first token in a conversation's fifth turn, and of many users with the same instructions, against prompts that
@@ -148,13 +149,14 @@ impl Setup {
         self.serve_model_with(&[])
     }
 
-    /// The same with other settings besides.
+    /// The same with other settings besides or instead.
     fn serve_model_with(&self, settings: &[(&str, u32)]) -> anyhow::Result<ServerProcess> {
         let options = self.load_options();
         let mut arguments = vec!["--models-dir".into(), self.models()?.into_os_string()];
         let own =
             [("--slots", options.slots), ("--context-length", options.context_length), ("--threads", options.threads)];
-        for (flag, value) in own.iter().chain(settings) {
+        let own = own.iter().filter(|(flag, _)| settings.iter().all(|(other, _)| other != flag));
+        for (flag, value) in own.chain(settings) {
             arguments.extend([(*flag).into(), value.to_string().into()]);
         }
         ServerProcess::start(&self.server()?, &arguments, Placement::AllCores)
@@ -175,7 +177,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
     let before = machine::load_average();
     match command.as_ref().unwrap_or(&Command::All) {
         Command::All => {
-            let (table, capacity) = decode::measure(setup)?;
+            let (table, capacity) = decode::measure(setup, &DecodeArgs { chats: SLOTS })?;
             table.print()?;
             guess::measure(setup)?.print()?;
             prefix::measure(setup)?.print()?;
@@ -184,7 +186,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
             routing::measure(setup)?.iter().try_for_each(Table::print)?;
             load::around_capacity(setup, capacity)?.print()?;
         }
-        Command::Decode => decode::measure(setup)?.0.print()?,
+        Command::Decode(args) => decode::measure(setup, args)?.0.print()?,
         Command::Guess => guess::measure(setup)?.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
