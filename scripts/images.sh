@@ -26,6 +26,7 @@ assemble() {
   trap "rm -rf '$context'" EXIT
   # Laid out like the images. strip writes a copy; what `make build` left keeps its symbols.
   mkdir -p "$context/backend/usr/local/bin" "$context/backend/models/smollm2"
+  say "$program uses all instructions of this machine's processor, so $backend is for machines like this one; make images is for all"
   strip -o "$context/backend/usr/local/bin/flotilla" "$program"
   cp "$STARTER_MODEL" "$context/backend/models/smollm2/135m.gguf"
   mkdir -p "$context/frontend/usr/share/nginx" "$context/frontend/etc/nginx"

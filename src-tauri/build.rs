@@ -12,7 +12,6 @@ const COMMANDS: &[&str] = &[
     "cluster_yaml",
     "cluster_preview",
     "cluster_act",
-    "cluster_forward",
     "cluster_forwards",
     "cluster_forward_stop",
     "cluster_limits",

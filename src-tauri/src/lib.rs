@@ -51,7 +51,6 @@ pub fn run() -> anyhow::Result<()> {
             commands::cluster::cluster_yaml,
             commands::cluster::cluster_preview,
             commands::cluster::cluster_act,
-            commands::cluster::cluster_forward,
             commands::cluster::cluster_forwards,
             commands::cluster::cluster_forward_stop,
             commands::cluster::cluster_limits,

@@ -73,6 +73,13 @@ async fn start(server: Option<ServerUrl>) -> Result<Running, CommandError> {
     match started {
         Ok(loopback) => Ok(Running { server, loopback }),
         // The reader owns this computer, so the causes are for them.
-        Err(error) => Err(CommandError::passing(ErrorKind::ServerNotStarted, format!("{error:#}"))),
+        Err(error) => Err(CommandError::passing(ErrorKind::ServerNotStarted, sentence(&error))),
     }
+}
+
+/// An error and its causes, as the window shows them: errors of the command line begin with a small letter.
+fn sentence(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test';
 
 import { expectNothingFound } from './axe';
 import { expect, test } from './cluster/desktop';
-import { openLive, SCREENS } from './cluster/screens';
+import { FORWARD_PREVIEW, openLive, SCREENS } from './cluster/screens';
 import {
   ASKING,
   CHANGES,
@@ -256,15 +256,41 @@ test('paused logs keep still while lines go on coming', async ({ page, open }) =
     .toMatchObject({ query: { filter: '01JD7', follow: true, previous: false } });
 });
 
+test('a forward says where it will lead before it is opened', async ({ page, open }) => {
+  const { shell } = await openLive(open, { cluster_preview: FORWARD_PREVIEW }, '/cluster?view=forwards');
+  await page.getByRole('button', { name: 'Forward', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toContainText('Port 8000 of this computer leads to port 8000 of backend');
+  await expect(dialog).toContainText('port-forward service/backend 8000');
+  expect(await shell.calls('cluster_act')).toEqual([]);
+
+  await dialog.getByRole('button', { name: 'Forward' }).click();
+  await expect(dialog).toBeHidden();
+  expect(await shell.calls('cluster_act')).toEqual([
+    { action: { kind: 'forward', service: 'backend', port: 8000 } },
+  ]);
+});
+
+test('a forward that the user has no right to is not offered', async ({ page, open }) => {
+  const preview = { ...FORWARD_PREVIEW, allowed: false };
+  await openLive(open, { cluster_preview: preview }, '/cluster?view=forwards');
+  await page.getByRole('button', { name: 'Forward', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByRole('alert')).toHaveText('You have no right to do this in this cluster.');
+  await expect(dialog.getByRole('button', { name: 'Forward' })).toBeDisabled();
+});
+
 test('a command that fails says why in its own words', async ({ page, open }) => {
-  const { shell } = await openLive(open, {}, '/cluster?view=forwards');
-  await shell.fail('cluster_forward', {
-    kind: 'conflict',
-    message: 'Port 8000 of this computer is taken. Choose another one.',
+  const { shell } = await openLive(open, { cluster_preview: FORWARD_PREVIEW }, '/cluster?view=forwards');
+  await shell.fail('cluster_act', {
+    kind: 'cluster_failed',
+    message: 'No port of this computer can be opened. Close other programs, then try again.',
     retryable: true,
   });
   await page.getByRole('button', { name: 'Forward', exact: true }).click();
-  await expect(page.getByRole('alert')).toHaveText(
-    'Port 8000 of this computer is taken. Choose another one.',
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Forward' }).click();
+  await expect(dialog.getByRole('alert')).toHaveText(
+    'No port of this computer can be opened. Close other programs, then try again.',
   );
 });

@@ -1,4 +1,4 @@
-//! What a person may do to the workloads, each with a preview of what happens.
+//! What a person may do with the workloads, each with a preview of what happens.
 
 use k8s_openapi::{
     api::{
@@ -16,15 +16,33 @@ use serde_json::json;
 use ts_rs::TS;
 
 use crate::{
-    Cluster, Error, ErrorKind, Result, apply::FIELD_MANAGER, connection::answer, rights, shell::quoted, workloads::pods,
+    Cluster, Error, ErrorKind, Result,
+    apply::FIELD_MANAGER,
+    connection::answer,
+    forward::{self, PortForward},
+    rights,
+    shell::quoted,
+    workloads::pods,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
-    Scale { deployment: String, replicas: u32 },
-    Restart { deployment: String },
-    DeletePod { pod: String },
+    Scale {
+        deployment: String,
+        replicas: u32,
+    },
+    Restart {
+        deployment: String,
+    },
+    DeletePod {
+        pod: String,
+    },
+    /// Open a port of this computer that leads to a service.
+    Forward {
+        service: String,
+        port: u16,
+    },
 }
 
 /// What an action would do, before anybody agrees to it.
@@ -48,7 +66,8 @@ pub async fn preview(cluster: &Cluster, action: &Action) -> Result<Preview> {
     Ok(Preview { allowed, sentences, warning, command: command(cluster, action) })
 }
 
-pub async fn act(cluster: &Cluster, action: &Action) -> Result<()> {
+/// Do it. A forward goes on until what is returned of it is dropped.
+pub async fn act(cluster: &Cluster, action: &Action) -> Result<Option<PortForward>> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match action {
@@ -67,26 +86,34 @@ pub async fn act(cluster: &Cluster, action: &Action) -> Result<()> {
             let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
             answer(pods.delete(pod, &DeleteParams::default())).await?;
         }
+        Action::Forward { service, port } => return PortForward::open(cluster, service, *port).await.map(Some),
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn allowed(cluster: &Cluster, action: &Action) -> Result<bool> {
-    let (verb, group, resource, subresource, name) = match action {
-        Action::Scale { deployment, .. } => ("patch", "apps", "deployments", Some("scale"), deployment),
-        Action::Restart { deployment } => ("patch", "apps", "deployments", None, deployment),
-        Action::DeletePod { pod } => ("delete", "", "pods", None, pod),
+    let (verbs, group, resource, subresource, name): (&[_], _, _, _, _) = match action {
+        Action::Scale { deployment, .. } => (&["patch"], "apps", "deployments", Some("scale"), Some(deployment)),
+        Action::Restart { deployment } => (&["patch"], "apps", "deployments", None, Some(deployment)),
+        Action::DeletePod { pod } => (&["delete"], "", "pods", None, Some(pod)),
+        // Over a WebSocket it is a GET, which from Kubernetes 1.35 on takes the right to create too.
+        Action::Forward { .. } => (&["get", "create"], "", "pods", Some("portforward"), None),
     };
-    let attributes = ResourceAttributes {
-        verb: Some(verb.to_owned()),
-        group: Some(group.to_owned()),
-        resource: Some(resource.to_owned()),
-        subresource: subresource.map(str::to_owned),
-        name: Some(name.clone()),
-        namespace: Some(cluster.namespace.clone()),
-        ..ResourceAttributes::default()
-    };
-    rights::allowed(cluster, attributes).await
+    for verb in verbs {
+        let attributes = ResourceAttributes {
+            verb: Some((*verb).to_owned()),
+            group: Some(group.to_owned()),
+            resource: Some(resource.to_owned()),
+            subresource: subresource.map(str::to_owned),
+            name: name.cloned(),
+            namespace: Some(cluster.namespace.clone()),
+            ..ResourceAttributes::default()
+        };
+        if !rights::allowed(cluster, attributes).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What happens, and what speaks against it.
@@ -123,6 +150,7 @@ async fn consequences(cluster: &Cluster, action: &Action) -> Result<(Vec<String>
             let found = answer(objects.get(pod)).await?;
             Ok(deleting(&found))
         }
+        Action::Forward { service, port } => Ok((forward::consequences(cluster, service, *port).await?, None)),
     }
 }
 
@@ -204,6 +232,9 @@ fn command(cluster: &Cluster, action: &Action) -> String {
         Action::Scale { deployment, replicas } => format!("scale deployment/{deployment} --replicas={replicas}"),
         Action::Restart { deployment } => format!("rollout restart deployment/{deployment}"),
         Action::DeletePod { pod } => format!("delete pod {pod}"),
+        Action::Forward { service, port } => {
+            format!("port-forward service/{service} {}", forward::kubectl_ports(*port))
+        }
     };
     format!("kubectl --context {} --namespace {} {what}", quoted(context), quoted(namespace))
 }

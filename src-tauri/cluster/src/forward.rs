@@ -2,21 +2,16 @@
 //!
 //! `kubectl port-forward` ends with its pod. This one keeps its port and finds the next pod.
 
+mod choice;
+mod destination;
+
 use std::{
-    collections::{HashMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use futures::StreamExt;
-use k8s_openapi::{
-    api::core::v1::{Pod, Service},
-    apimachinery::pkg::util::intstr::IntOrString,
-};
-use kube::{
-    Api,
-    runtime::watcher::{self, Event, watcher},
-};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use serde::Serialize;
 use tokio::{
     io::copy_bidirectional,
@@ -27,7 +22,8 @@ use tokio::{
 };
 use ts_rs::TS;
 
-use crate::{Cluster, Error, ErrorKind, Result, connection::answer, live::Delays, pods::is_ready};
+use self::choice::{Pods, watch_pods};
+use crate::{Cluster, Error, ErrorKind, Result, live::Delays};
 
 /// A port-forward as the panel shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
@@ -53,6 +49,8 @@ pub enum ForwardState {
     Reconnecting,
 }
 
+/// Ports below are for programs with more rights than a user's.
+const LOWEST_UNPRIVILEGED: u16 = 1024;
 /// How long a connection waits for a pod before it is closed: a replacement is usually ready by then.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -71,9 +69,7 @@ impl Drop for PortForward {
 impl PortForward {
     /// Open a port that leads to `port` of `service`: the same number here, or any free one when that is taken.
     pub async fn open(cluster: &Cluster, service: &str, port: u16) -> Result<Self> {
-        let services: Api<Service> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-        let object = answer(services.get(service)).await?;
-        let (selector, target_port) = destination(&object, port)?;
+        let (selector, target_port) = destination::find(cluster, service, port).await?;
         let listener = listen(port).await?;
         let local_port = listener.local_addr().map_err(|error| no_port(&error))?.port();
         let forward = Forward {
@@ -106,13 +102,33 @@ impl PortForward {
     }
 }
 
+/// What opening it would do.
+pub(crate) async fn consequences(cluster: &Cluster, service: &str, port: u16) -> Result<Vec<String>> {
+    destination::find(cluster, service, port).await?;
+    let here = match listen(port).await?.local_addr() {
+        Ok(address) if address.port() == port => format!("Port {port} of this computer"),
+        _ => format!("A free port of this computer, for {port} cannot be had,"),
+    };
+    Ok(vec![
+        format!(
+            "{here} leads to port {port} of {service}, through a pod that is ready, and through the next when that one ends."
+        ),
+        "Every program of this computer can use it, and no other computer. It closes with this app.".to_owned(),
+    ])
+}
+
+/// The same ports in kubectl's words, which takes a free one for `:80`.
+pub(crate) fn kubectl_ports(port: u16) -> String {
+    if port < LOWEST_UNPRIVILEGED { format!(":{port}") } else { port.to_string() }
+}
+
 fn next_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("forward-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {
-    if port >= 1024
+    if port >= LOWEST_UNPRIVILEGED
         && let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await
     {
         return Ok(listener);
@@ -123,143 +139,6 @@ async fn listen(port: u16) -> Result<TcpListener> {
 fn no_port(error: &std::io::Error) -> Error {
     let message = format!("No port of this computer can be opened ({error}). Close other programs, then try again.");
     Error::passing(ErrorKind::ClusterFailed, message)
-}
-
-/// Which pods a service leads to, and which of their ports.
-fn destination(service: &Service, port: u16) -> Result<(String, IntOrString)> {
-    let name = service.metadata.name.as_deref().unwrap_or_default();
-    let spec = service.spec.as_ref();
-    let selector = spec.and_then(|spec| spec.selector.as_ref()).filter(|selector| !selector.is_empty());
-    let Some(selector) = selector else {
-        let message = format!("The service {name} selects no pods, so there is nothing to forward to.");
-        return Err(Error::lasting(ErrorKind::NotFound, message));
-    };
-    let ports = spec.and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
-    let Some(found) = ports.iter().find(|candidate| candidate.port == i32::from(port)) else {
-        let known: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
-        let message = format!("The service {name} has no port {port}. Choose one of: {}.", known.join(", "));
-        return Err(Error::lasting(ErrorKind::NotFound, message));
-    };
-    let selector: Vec<_> = selector.iter().map(|(label, value)| format!("{label}={value}")).collect();
-    let target = found.target_port.clone().unwrap_or(IntOrString::Int(i32::from(port)));
-    Ok((selector.join(","), target))
-}
-
-/// The pods of the service.
-#[derive(Default)]
-struct Pods {
-    /// Those that are ready, with the port to connect to.
-    ready: HashMap<String, u16>,
-    /// Those that are there, ready or not.
-    alive: HashSet<String>,
-    /// Where new connections go; stays the same while that pod is ready.
-    current: Option<(String, u16)>,
-}
-
-impl Pods {
-    fn take(&mut self, pod: &Pod, target: &IntOrString) {
-        let name = pod.metadata.name.clone().unwrap_or_default();
-        self.alive.insert(name.clone());
-        match container_port(pod, target).filter(|_| is_ready(pod)) {
-            Some(port) => drop(self.ready.insert(name, port)),
-            None => drop(self.ready.remove(&name)),
-        }
-    }
-
-    fn choose(&mut self) {
-        let current = self.current.take().filter(|(name, _)| self.ready.contains_key(name));
-        self.current = current.or_else(|| self.ready.iter().min().map(|(name, port)| (name.clone(), *port)));
-    }
-}
-
-fn container_port(pod: &Pod, target: &IntOrString) -> Option<u16> {
-    match target {
-        IntOrString::Int(port) => u16::try_from(*port).ok(),
-        IntOrString::String(name) => {
-            let containers = &pod.spec.as_ref()?.containers;
-            let mut ports = containers.iter().flat_map(|container| container.ports.as_deref().unwrap_or_default());
-            let port = ports.find(|port| port.name.as_ref() == Some(name))?;
-            u16::try_from(port.container_port).ok()
-        }
-    }
-}
-
-async fn watch_pods(
-    pods: Api<Pod>,
-    selector: String,
-    target: IntOrString,
-    known: watch::Sender<Pods>,
-    state: watch::Sender<Forward>,
-) {
-    let events = watcher(pods, watcher::Config::default().labels(&selector));
-    futures::pin_mut!(events);
-    let mut delays = Delays::default();
-    // A list names the pods that are left, so it begins with none.
-    let mut listed: Option<Pods> = None;
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => listed = Some(Pods::default()),
-            Ok(Event::InitApply(pod)) => {
-                if let Some(listed) = &mut listed {
-                    listed.take(&pod, &target);
-                }
-            }
-            Ok(Event::InitDone) => {
-                delays = Delays::default();
-                let Pods { ready, alive, .. } = listed.take().unwrap_or_default();
-                known.send_modify(|pods| (pods.ready, pods.alive) = (ready, alive));
-            }
-            Ok(Event::Apply(pod)) => known.send_modify(|pods| pods.take(&pod, &target)),
-            Ok(Event::Delete(pod)) => {
-                let name = pod.metadata.name.unwrap_or_default();
-                known.send_modify(|pods| {
-                    pods.ready.remove(&name);
-                    pods.alive.remove(&name);
-                });
-            }
-            Err(error) => {
-                // The pods that were ready probably still are; a connection finds out.
-                tracing::debug!(%error, "the watch for the forward's pods broke off");
-                if let Some(refusal) = refusal(error) {
-                    state.send_if_modified(|forward| {
-                        let problem = Some(refusal);
-                        let changed = forward.problem != problem;
-                        forward.problem = problem;
-                        changed
-                    });
-                }
-                sleep(delays.next()).await;
-                continue;
-            }
-        }
-        if listed.is_some() {
-            continue;
-        }
-        known.send_modify(Pods::choose);
-        let pod = known.borrow().current.as_ref().map(|(name, _)| name.clone());
-        state.send_if_modified(|forward| {
-            let next = match (&pod, forward.state) {
-                (Some(_), _) => ForwardState::Open,
-                (None, ForwardState::Connecting) => ForwardState::Connecting,
-                (None, _) => ForwardState::Reconnecting,
-            };
-            let changed = (next, &pod, &None) != (forward.state, &forward.pod, &forward.problem);
-            (forward.state, forward.pod, forward.problem) = (next, pod, None);
-            changed
-        });
-    }
-}
-
-/// What waiting does not mend: the user may not look at the pods.
-fn refusal(error: watcher::Error) -> Option<String> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return None,
-    };
-    status.is_forbidden().then(|| Error::from(*status).message)
 }
 
 async fn accept(listener: TcpListener, pods: Api<Pod>, choice: watch::Receiver<Pods>) {
@@ -303,31 +182,12 @@ async fn connect(mut connection: TcpStream, pods: Api<Pod>, mut choice: watch::R
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::fake_api;
+    use k8s_openapi::api::core::v1::Service;
 
     fn service() -> Service {
-        serde_json::from_value(json!({
-            "metadata": {"name": "backend"},
-            "spec": {"selector": {"app.kubernetes.io/name": "backend"},
-                     "ports": [{"port": 8000, "targetPort": "http"}, {"port": 9000}]},
-        }))
-        .unwrap()
-    }
-
-    fn pod(name: &str, ready: bool) -> Pod {
-        let mut pod: Pod = serde_json::from_str(include_str!("../tests/fixtures/pod-running.json")).unwrap();
-        pod.metadata.name = Some(name.to_owned());
-        if !ready {
-            pod.status = None;
-        }
-        pod
-    }
-
-    fn http() -> IntOrString {
-        IntOrString::String("http".to_owned())
+        serde_json::from_str(include_str!("../tests/fixtures/service-backend.json")).unwrap()
     }
 
     #[tokio::test]
@@ -349,34 +209,17 @@ mod tests {
         assert!(problem.starts_with("The cluster does not allow this"), "{problem}");
     }
 
-    #[test]
-    fn a_service_leads_to_the_port_that_it_targets() {
-        let selector = "app.kubernetes.io/name=backend".to_owned();
-        assert_eq!(destination(&service(), 8000), Ok((selector.clone(), http())));
-        assert_eq!(destination(&service(), 9000), Ok((selector, IntOrString::Int(9000))));
-        assert_eq!(container_port(&pod("a", true), &http()), Some(8000));
-        assert_eq!(container_port(&pod("a", true), &IntOrString::String("grpc".to_owned())), None);
-    }
+    #[tokio::test]
+    async fn a_forward_says_which_port_of_this_computer_it_takes() {
+        let client = fake_api::serving(|_| Some((200, serde_json::to_value(service()).unwrap()))).await;
+        let cluster = Cluster::with_client(client, "lab", "flotilla");
+        let taken = TcpListener::bind(("127.0.0.1", 9000)).await;
+        let sentences = consequences(&cluster, "backend", 9000).await.unwrap();
+        drop(taken);
+        assert!(sentences[0].starts_with("A free port of this computer, for 9000 cannot be had,"), "{sentences:?}");
 
-    #[test]
-    fn a_port_that_the_service_lacks_is_answered_with_those_that_it_has() {
-        let error = destination(&service(), 80).unwrap_err();
+        let error = consequences(&cluster, "backend", 80).await.unwrap_err();
         assert_eq!(error.message, "The service backend has no port 80. Choose one of: 8000, 9000.");
-    }
-
-    #[test]
-    fn connections_stay_with_a_pod_as_long_as_it_is_ready() {
-        let mut pods = Pods::default();
-        pods.take(&pod("b", true), &http());
-        pods.choose();
-        pods.take(&pod("a", true), &http());
-        pods.choose();
-        assert_eq!(pods.current, Some(("b".to_owned(), 8000)));
-        pods.take(&pod("b", false), &http());
-        pods.choose();
-        assert_eq!(pods.current, Some(("a".to_owned(), 8000)));
-        pods.take(&pod("a", false), &http());
-        pods.choose();
-        assert_eq!(pods.current, None);
+        assert_eq!((kubectl_ports(80), kubectl_ports(8000)), (":80".to_owned(), "8000".to_owned()));
     }
 }

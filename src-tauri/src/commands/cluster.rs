@@ -53,16 +53,9 @@ pub async fn cluster_preview(action: Action, fleet: State<'_, Fleet>) -> Result<
 
 #[tauri::command]
 pub async fn cluster_act(action: Action, fleet: State<'_, Fleet>) -> Result<()> {
-    actions::act(&fleet.cluster().await?, &action).await
-}
-
-/// Open a port of this computer that leads to a service.
-#[tauri::command]
-pub async fn cluster_forward(service: String, port: u16, fleet: State<'_, Fleet>) -> Result<Forward> {
-    let forward = PortForward::open(&fleet.cluster().await?, &service, port).await?;
-    let state = forward.state();
-    fleet.forwards().push(forward);
-    Ok(state)
+    let opened = actions::act(&fleet.cluster().await?, &action).await?;
+    fleet.forwards().extend(opened);
+    Ok(())
 }
 
 #[tauri::command]

@@ -26,6 +26,16 @@ export interface Screen {
 
 const POD = 'backend-7d9f8b6c54-zz4lc';
 
+export const FORWARD_PREVIEW = {
+  allowed: true,
+  sentences: [
+    'Port 8000 of this computer leads to port 8000 of backend, through a pod that is ready, and through the next when that one ends.',
+    'Every program of this computer can use it, and no other computer. It closes with this app.',
+  ],
+  warning: null,
+  command: 'kubectl --context k3d-flotilla --namespace llm-as-a-service port-forward service/backend 8000',
+};
+
 const YAML = `apiVersion: v1
 kind: Pod
 metadata:
@@ -251,6 +261,14 @@ export const SCREENS: Screen[] = [
         '/cluster?view=forwards',
       );
       await expect(page.getByText('127.0.0.1:8000')).toBeVisible();
+    },
+  },
+  {
+    name: 'forward a port',
+    open: async (open) => {
+      const { page } = await openLive(open, { cluster_preview: FORWARD_PREVIEW }, '/cluster?view=forwards');
+      await page.getByRole('button', { name: 'Forward', exact: true }).click();
+      await expect(page.getByRole('dialog')).toContainText('through a pod that is ready');
     },
   },
   {

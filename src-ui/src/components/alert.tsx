@@ -23,7 +23,7 @@ export function Alert({ tone = 'danger', children, actions, className }: AlertPr
       )}
     >
       <TriangleAlert className="size-4 shrink-0" aria-hidden="true" />
-      <div className="min-w-0 flex-1 basis-52 first-letter:uppercase">{children}</div>
+      <div className="min-w-0 flex-1 basis-52">{children}</div>
       {actions && <div className="flex gap-1.5">{actions}</div>}
     </div>
   );

@@ -64,7 +64,6 @@ export interface ClusterPlatform {
   /** The most that a load and a drill take. */
   limits(): Promise<Limits>;
 
-  forward(service: string, port: number): Promise<Forward>;
   forwards(): Promise<Forward[]>;
   stopForward(id: string): Promise<void>;
 

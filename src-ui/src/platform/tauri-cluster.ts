@@ -35,7 +35,6 @@ export const cluster: ClusterPlatform = {
 
   limits: () => call('cluster_limits'),
 
-  forward: (service, port) => call('cluster_forward', { service, port }),
   forwards: () => call('cluster_forwards'),
   stopForward: (id) => call('cluster_forward_stop', { id }),
 

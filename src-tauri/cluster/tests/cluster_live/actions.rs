@@ -70,6 +70,8 @@ async fn what_the_user_may_not_do_is_not_offered_and_what_cannot_be_read_is_name
         assert!(
             !actions::preview(&reader, &Action::Restart { deployment: "backend".to_owned() }).await.unwrap().allowed
         );
+        let forward = Action::Forward { service: "backend".to_owned(), port: 8000 };
+        assert!(!actions::preview(&reader, &forward).await.unwrap().allowed);
         let error = actions::act(&reader, &scale(3)).await.unwrap_err();
         assert_eq!((error.kind, error.retryable), (ErrorKind::Forbidden, false));
 
@@ -84,12 +86,12 @@ async fn what_the_user_may_not_do_is_not_offered_and_what_cannot_be_read_is_name
     .await;
 }
 
-/// The same cluster as somebody who may read pods and Deployments and do nothing.
+/// The same cluster as somebody who may read pods, services and Deployments and do nothing.
 async fn as_a_reader(cluster: &Cluster) -> Cluster {
     create::<ServiceAccount>(cluster, json!({"metadata": {"name": "reader"}})).await;
     let verbs = ["get", "list", "watch"];
     let rules = json!([
-        {"apiGroups": [""], "resources": ["pods"], "verbs": verbs},
+        {"apiGroups": [""], "resources": ["pods", "services"], "verbs": verbs},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": verbs},
     ]);
     create::<Role>(cluster, json!({"metadata": {"name": "reader"}, "rules": rules})).await;

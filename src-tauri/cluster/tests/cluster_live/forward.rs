@@ -20,7 +20,10 @@ pub async fn get(forward: &PortForward, path: &str) -> String {
 async fn a_forward_keeps_its_port_when_its_pod_is_replaced() {
     in_namespace(|cluster| async move {
         create_web(&cluster, "backend", 1).await;
-        let forward = PortForward::open(&cluster, "backend", 8000).await.unwrap();
+        let action = Action::Forward { service: "backend".to_owned(), port: 8000 };
+        let preview = actions::preview(&cluster, &action).await.unwrap();
+        assert!(preview.allowed && preview.command.ends_with("port-forward service/backend 8000"), "{preview:?}");
+        let forward = actions::act(&cluster, &action).await.unwrap().expect("a forward stays open");
         let port = forward.state().local_port;
         let first = get(&forward, "/").await;
         assert_eq!(forward.state().pod.as_ref(), Some(&first));

@@ -22,3 +22,20 @@ export function DeletePodDialog({ pod, onClose }: { pod: string; onClose: () => 
     />
   );
 }
+
+interface ForwardDialogProps {
+  service: string;
+  port: number;
+  onClose: () => void;
+}
+
+export function ForwardDialog({ service, port, onClose }: ForwardDialogProps) {
+  return (
+    <ActionDialog
+      action={{ kind: 'forward', service, port }}
+      title={`Forward port ${port} of ${service}?`}
+      confirmLabel="Forward"
+      onClose={onClose}
+    />
+  );
+}

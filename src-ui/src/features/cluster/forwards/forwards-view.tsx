@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Cable, Plus } from 'lucide-react';
 import { useState, type SubmitEvent } from 'react';
 
@@ -9,7 +9,7 @@ import { Field } from '@/components/ui/field';
 import { Input } from '@/components/ui/input';
 import { Select } from '@/components/ui/select';
 
-import { cluster } from '../cluster';
+import { ForwardDialog } from '../actions/simple-actions';
 import { Empty } from '../parts/empty';
 import { Card, Section, ViewBody } from '../parts/section';
 import { forwardsQuery, keys } from '../queries';
@@ -54,14 +54,15 @@ function NewForward() {
   const queryClient = useQueryClient();
   const [service, setService] = useState<Service>('backend');
   const [port, setPort] = useState<number>(PORTS.backend);
-  const open = useMutation({
-    mutationFn: () => cluster().forward(service, port),
-    onSettled: () => queryClient.invalidateQueries({ queryKey: keys.forwards }),
-  });
+  const [isAsked, setIsAsked] = useState(false);
   const wrong = !Number.isInteger(port) || port < 1 || port > MAX_PORT;
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    open.mutate();
+    setIsAsked(true);
+  };
+  const close = () => {
+    setIsAsked(false);
+    void queryClient.invalidateQueries({ queryKey: keys.forwards });
   };
   return (
     <Section title="Forward a port">
@@ -93,12 +94,12 @@ function NewForward() {
               />
             )}
           </Field>
-          <Button type="submit" variant="primary" className="mt-6" disabled={wrong || open.isPending}>
+          <Button type="submit" variant="primary" className="mt-6" disabled={wrong}>
             <Plus />
-            {open.isPending ? 'Opening…' : 'Forward'}
+            Forward
           </Button>
-          {open.error && <Alert className="basis-full">{errorMessage(open.error)}</Alert>}
         </form>
+        {isAsked && <ForwardDialog service={service} port={port} onClose={close} />}
       </Card>
     </Section>
   );
