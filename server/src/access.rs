@@ -1,5 +1,5 @@
 //! Who may call: the bearer token, and the checks that keep other websites away from a server on this computer. And who
-//! calls, see [`Caller`].
+//! calls: a handler that takes a [`Call`](crate::chat::admission::Call) learns it from here.
 
 mod caller;
 
@@ -18,7 +18,6 @@ use axum::{
 };
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
-pub use self::caller::Caller;
 use crate::{
     config::{Config, Secret},
     error::{Error, Result},

@@ -1,6 +1,8 @@
 //! The accept loop. axum's own has no header timeout, no connection cap, no deadline for its graceful end, and leaves
 //! Nagle's algorithm on, which holds back each token for 40 ms.
 
+mod client;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -20,6 +22,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use self::client::Client;
 use crate::{shutdown, state::AppState};
 
 /// Pause after a failed accept, which is usually the limit on open files.
@@ -27,6 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection that has asked may wait before it asks again. Longer than proxies keep theirs (Traefik 90 s, nginx
 /// 60 s): otherwise now and then one would send a request into a connection that is being closed, and answer 502.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// How long a client that sends no more may still be answered. hyper cuts off those that it notices itself, once what it can say
+/// at once is said; this is for what it says to the others.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Serve `router` until `stop` resolves, then drain: answers that run may finish, up to the configured time.
 pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop: impl Future<Output = ()>) {
@@ -60,7 +66,8 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
             request
         });
         let service = TowerToHyperService::new(service);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let client = Client::new(stream);
+        let connection = builder.serve_connection(TokioIo::new(client.clone()), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
@@ -68,6 +75,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
                     tracing::debug!(error, "a connection broke off");
                 },
                 () = silence(&asked, header_timeout) => tracing::debug!("a connection without a request was cut off"),
+                () = departure(&client) => tracing::debug!("a client left that had sent more than was read"),
             }
             drop(permit);
         });
@@ -90,6 +98,11 @@ async fn silence(asked: &Notify, limit: Duration) {
     if timeout(limit, asked.notified()).await.is_ok() {
         std::future::pending().await
     }
+}
+
+async fn departure(client: &Client) {
+    client.gone().await;
+    sleep(LAST_WORDS).await;
 }
 
 /// `None` when the client is gone already, which is the only way in which this fails.

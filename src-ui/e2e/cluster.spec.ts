@@ -3,21 +3,11 @@ import type { Page } from '@playwright/test';
 import { expectNothingFound } from './axe';
 import { expect, test } from './cluster/desktop';
 import { FORWARD_PREVIEW, openLive, SCREENS } from './cluster/screens';
-import {
-  ASKING,
-  CHANGES,
-  CONFLICTING,
-  CONTEXTS,
-  DONE,
-  FAILED,
-  IMPORTING,
-  live,
-  NOTHING_CHOSEN,
-  OPTIONS,
-  pods,
-  REMOTE,
-  TEARDOWN,
-} from './cluster/script';
+import { CHANGES, TEARDOWN } from './cluster/script/changes';
+import { CONTEXTS, NOTHING_CHOSEN, REMOTE } from './cluster/script/contexts';
+import { live } from './cluster/script/live';
+import { ASKING, CONFLICTING, DONE, FAILED, IMPORTING, OPTIONS } from './cluster/script/plans';
+import { pods } from './cluster/script/pods';
 import { picture } from './picture';
 
 const LOOKS = [

@@ -9,6 +9,7 @@
 //! 1998). So one caller alone gets half of it, and whoever comes then still finds a place.
 
 mod call;
+mod caller;
 mod fair_queue;
 mod place;
 mod slot;
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     call::{Call, Position},
+    caller::Caller,
     place::Place,
     slot::Slot,
 };
@@ -33,7 +35,6 @@ use self::{
     place::Seat,
 };
 use crate::{
-    access::Caller,
     config::Config,
     engine::{Engine, Pool},
     models::full_name,

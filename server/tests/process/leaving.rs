@@ -68,6 +68,19 @@ async fn who_leaves_in_the_middle_of_the_answer_frees_its_slot() {
 }
 
 #[tokio::test]
+async fn who_leaves_behind_a_second_request_frees_the_slot_of_the_first() {
+    let (_folder, server) = server_with_one_slot(600_000);
+    for_every_way_to_leave(async |way, path, streamed| {
+        let mut client = connect(&server, path, streamed).await;
+        client.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        until(&server, "flotilla_slots_busy 1").await;
+        let _half = leave(client, way).await;
+        until(&server, "flotilla_slots_busy 0").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_reads_nothing_loses_its_connection_and_its_slot() {
     let folder = tempfile::tempdir().unwrap();
     // More than both sides' buffers hold.

@@ -3,10 +3,24 @@ import { fileURLToPath } from 'node:url';
 import { test as base, expect, type Page } from '@playwright/test';
 
 import { Server } from '../server';
-import { ANSWERS } from './script';
+import { CONTEXTS } from './script/contexts';
+import { OPTIONS } from './script/plans';
 import { ScriptedShell } from './scripted-shell';
 
 const UI_DIR = fileURLToPath(new URL('../../dist-desktop', import.meta.url));
+
+/** What the shell says until a test makes it say something else. */
+const ANSWERS = {
+  cluster_contexts: CONTEXTS,
+  cluster_default_options: OPTIONS,
+  cluster_plan: null,
+  cluster_watch: 'watch-1',
+  cluster_logs: 'logs-1',
+  cluster_load: 'load-1',
+  cluster_drill: 'drill-1',
+  cluster_forwards: [],
+  cluster_limits: { load_chats: 64, load_seconds: 600, drill_chats: 32 },
+};
 
 /** The page of the desktop build, with a script in the place of the shell. `npm run build:desktop` comes first. */
 export class Desktop {

@@ -1,21 +1,9 @@
 import { expect, type Desktop } from './desktop';
-import {
-  ASKING,
-  CHANGES,
-  CONFLICTING,
-  CONTEXTS,
-  DONE,
-  EMPTY,
-  FAILED,
-  IMPORTING,
-  live,
-  NOTHING_CHOSEN,
-  OPTIONS,
-  pods,
-  REMOTE_CHOSEN,
-  TEARDOWN,
-  WORKLOADS,
-} from './script';
+import { CHANGES, TEARDOWN } from './script/changes';
+import { CONTEXTS, NOTHING_CHOSEN, REMOTE_CHOSEN } from './script/contexts';
+import { EMPTY, live } from './script/live';
+import { ASKING, CONFLICTING, DONE, FAILED, IMPORTING, OPTIONS } from './script/plans';
+import { pods, WORKLOADS } from './script/pods';
 
 type Open = (answers?: Record<string, unknown>, address?: string) => Promise<Desktop>;
 

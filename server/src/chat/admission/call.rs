@@ -7,8 +7,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Admission, Refusal, Slot};
-use crate::access::Caller;
+use super::{Admission, Caller, Refusal, Slot};
 
 /// How often a client is told at most where it stands.
 const PAUSE: Duration = Duration::from_secs(1);

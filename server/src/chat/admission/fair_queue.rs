@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::access::Caller;
+use super::Caller;
 
 /// A request in line.
 #[derive(Clone, Debug)]
