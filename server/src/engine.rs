@@ -34,7 +34,11 @@ pub use self::{
     scripted::{Scripted, Step},
     timeout::with_timeouts,
 };
-use crate::{chat::Parameters, config::Config, models::full_name};
+use crate::{
+    chat::Parameters,
+    config::Config,
+    models::{Digest, full_name},
+};
 
 /// Something that runs models.
 #[async_trait]
@@ -214,6 +218,10 @@ pub struct Model {
     pub family: Option<String>,
     /// When its file was last written.
     pub modified_at: Option<DateTime<Utc>>,
+    /// SHA-256 of its file, `sha256:` and 64 hexadecimal digits, as soon as it is known; left out where another server keeps the
+    /// file and does not say.
+    #[schema(value_type = Option<String>)]
+    pub digest: Option<Digest>,
     /// Whether it is in memory now.
     pub loaded: bool,
     /// When it leaves the memory if nobody asks for it; left out where that is never or not known.

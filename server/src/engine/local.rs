@@ -215,6 +215,7 @@ async fn unload_unused(residents: Arc<Mutex<Residents>>, mut released: watch::Re
 impl Engine for Local {
     async fn models(&self) -> Result<Vec<Model>, EngineError> {
         let mut installed = self.installed().await?;
+        self.catalogue.learn_digests(&installed);
         self.put_default_first(&mut installed);
         let residents = self.residents();
         let model = |installed: InstalledModel| {
@@ -230,6 +231,7 @@ impl Engine for Local {
                 capabilities: metadata.map(capabilities).unwrap_or_default(),
                 family: metadata.map(|metadata| metadata.architecture.clone()),
                 modified_at: installed.modified.map(DateTime::from),
+                digest: installed.digest,
                 loaded: residents.is_loaded(&installed.name),
                 unloads_at: residents.last_used(&installed.name).and_then(|used| self.unloads_at(used)),
                 description: description(&installed.name).map(str::to_owned),

@@ -16,7 +16,10 @@ use super::{
     FinishReason, Model, Prompt, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Tools, Usage, new_call_id,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
-use crate::{config::Config, models::full_name};
+use crate::{
+    config::Config,
+    models::{Digest, full_name},
+};
 
 /// Runs in front of an Ollama.
 pub struct Ollama {
@@ -85,6 +88,7 @@ impl Engine for Ollama {
                 parameters: installed.details.parameters(),
                 family: installed.details.family,
                 modified_at: installed.modified_at,
+                digest: Digest::parse_hex(&installed.digest),
                 quantization: installed.details.quantization_level,
                 context_length: loaded.and_then(|loaded| loaded.context_length),
                 capabilities: Vec::new(),

@@ -94,6 +94,7 @@ impl Engine for OpenAi {
             capabilities: Vec::new(),
             family: None,
             modified_at: None,
+            digest: None,
             loaded: true,
             unloads_at: None,
             description: None,

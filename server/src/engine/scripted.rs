@@ -136,6 +136,7 @@ impl Engine for Scripted {
             capabilities: Vec::new(),
             family: None,
             modified_at: None,
+            digest: None,
             loaded: true,
             unloads_at: None,
             description: Some("Recites a prepared text, whatever it is asked.".to_owned()),

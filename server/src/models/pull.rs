@@ -11,7 +11,7 @@ use flotilla_engine::gguf;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Digest, ModelName, PullError, RemoteFile,
+    Digest, ModelName, PullError, RemoteFile, digests,
     download::{blocking, download},
     hugging_face,
     name::Source,
@@ -80,7 +80,12 @@ impl Registries {
         // In two steps, so that a pull that is cancelled while it is verified installs nothing.
         let (verified, remote) = (Arc::clone(&partial), remote.clone());
         blocking(move || verify(&verified, &remote)).await?;
-        blocking(move || Ok(partial.install()?)).await?;
+        blocking(move || {
+            partial.install()?;
+            digests::keep(&place, digest);
+            Ok(())
+        })
+        .await?;
         Ok(true)
     }
 

@@ -243,6 +243,8 @@ pub struct InstalledModel {
     pub size: u64,
     pub modified_at: Option<DateTime<Utc>>,
     #[serde(default)]
+    pub digest: String,
+    #[serde(default)]
     pub details: Details,
 }
 
