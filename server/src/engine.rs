@@ -10,7 +10,7 @@ mod scripted;
 mod timeout;
 mod upstream;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytesize::ByteSize;
@@ -62,8 +62,8 @@ pub trait Engine: Send + Sync {
         Err(EngineError::Unsupported { param: "input", reason: "this engine makes no vectors" })
     }
 
-    /// Bring a model into memory, and wait until it is there.
-    async fn load(&self, _model: &str) -> Result<(), EngineError> {
+    /// Bring a model into memory, and wait until it is there. `None` leaves it as it is how long the model stays.
+    async fn load(&self, _model: &str, _keep_alive: Option<KeepAlive>) -> Result<(), EngineError> {
         Err(EngineError::KeptElsewhere)
     }
 
@@ -106,6 +106,8 @@ pub struct ChatRequest {
     /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer. Calls of
     /// functions that stand behind its text come once more.
     pub answer_so_far: Piece,
+    /// From now on, for all requests; `None` leaves it as it is.
+    pub keep_alive: Option<KeepAlive>,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
     pub cancel: CancellationToken,
 }
@@ -120,6 +122,7 @@ impl ChatRequest {
             output: Output::default(),
             default_seed: seed_of(Uuid::now_v7()),
             answer_so_far: Piece::default(),
+            keep_alive: None,
             cancel: CancellationToken::new(),
         }
     }
@@ -153,6 +156,19 @@ pub struct EmbedRequest {
     pub texts: Vec<EmbedText>,
     /// Cut off what does not fit the context, instead of refusing the text.
     pub truncate: bool,
+    /// As in a chat.
+    pub keep_alive: Option<KeepAlive>,
+}
+
+/// How long a model stays in memory after its last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    For(Duration),
+    Forever,
+}
+
+impl KeepAlive {
+    pub const AT_ONCE: Self = Self::For(Duration::ZERO);
 }
 
 /// One vector of length 1 for each text, in order, and how many tokens all texts had together.

@@ -1,9 +1,11 @@
 //! What engines behind HTTP are asked and answer besides plain chat: tools, schemas, probabilities, texts and vectors.
 
+use std::time::Duration;
+
 use flotilla::{
     chat::Parameters,
     engine::{
-        ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineError, Function, Ollama, OpenAi, Output,
+        ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineError, Function, KeepAlive, Ollama, OpenAi, Output,
         PromptMessage, Role, Schema, ToolCall, ToolChoice, Tools,
     },
 };
@@ -60,7 +62,7 @@ fn continuing() -> ChatRequest {
 
 fn embedding() -> EmbedRequest {
     let texts = ["one", "two"].map(|text| EmbedText::Text(text.to_owned())).to_vec();
-    EmbedRequest { model: MODEL.to_owned(), texts, truncate: true }
+    EmbedRequest { model: MODEL.to_owned(), texts, truncate: true, keep_alive: None }
 }
 
 #[tokio::test]
@@ -212,6 +214,19 @@ async fn ollama_continues_a_text_and_makes_vectors() {
     assert_eq!((embeddings.vectors.len(), embeddings.tokens), (2, 2));
     let expected = json!({ "model": MODEL, "input": ["one", "two"], "truncate": true });
     assert_eq!(player.last_request().body, expected);
+}
+
+#[tokio::test]
+async fn ollama_is_told_how_long_a_model_stays_in_seconds() {
+    let (player, engine) = ollama(Reply::ok(OLLAMA_ANSWER)).await;
+    for (keep_alive, expected) in [(KeepAlive::For(Duration::from_secs(300)), 300.0), (KeepAlive::Forever, -1.0)] {
+        let request = ChatRequest { keep_alive: Some(keep_alive), ..greeting(MODEL) };
+        read(engine.chat(request).await.unwrap()).await.1.unwrap();
+        assert_eq!(player.last_request().body["keep_alive"], expected);
+    }
+    player.play(Reply::ok(r#"{"embeddings":[[1,0],[0,1]]}"#));
+    engine.embed(EmbedRequest { keep_alive: Some(KeepAlive::AT_ONCE), ..embedding() }).await.unwrap();
+    assert_eq!(player.last_request().body["keep_alive"], 0.0);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     chat::{Question, Trim},
     dialect::{ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
-    engine::{Output, PromptMessage, Role, ToolCall, ToolChoice, Tools},
+    engine::{self, Output, PromptMessage, Role, ToolCall, ToolChoice, Tools},
     error::{Error, Result},
 };
 
@@ -35,8 +35,8 @@ pub struct ChatRequest {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
     pub top_logprobs: Option<i64>,
-    /// 0 takes the model out of memory after the answer, if callers may unload models, or at once where nothing is asked. For
-    /// all other values the server's KEEP_ALIVE stands.
+    /// From now on, if callers may load and unload models; without one it stays as it is, at first the server's KEEP_ALIVE.
+    /// Where nothing is asked, 0 takes the model out of memory at once.
     pub keep_alive: Option<KeepAlive>,
 
     /// Not supported yet: only false.
@@ -76,12 +76,12 @@ impl ChatRequest {
         if self.truncate == Some(false) { Trim::Never } else { Trim::Oldest }
     }
 
-    /// Whether the model is to leave the memory afterwards.
+    /// How long the model is to stay in memory, if the request says so.
     ///
     /// # Errors
     /// 400 for a `keep_alive` that is no duration.
-    pub fn unloads(&self) -> Result<bool> {
-        self.keep_alive.as_ref().map_or(Ok(false), KeepAlive::is_zero)
+    pub fn keep_alive(&self) -> Result<Option<engine::KeepAlive>> {
+        KeepAlive::read(self.keep_alive.as_ref())
     }
 
     /// What the engine is asked, if anything.

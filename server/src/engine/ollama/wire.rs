@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::Parameters,
     engine::{
-        self, EmbedText, EngineError, Output, PromptMessage, Role, Schema,
+        self, EmbedText, EngineError, KeepAlive, Output, PromptMessage, Role, Schema,
         upstream::wire::{TokenLogprob, Tool},
     },
 };
@@ -24,6 +24,8 @@ pub struct ChatRequest<'a> {
     truncate: bool,
     /// Off: an answer that fills the context ends instead of forgetting the prompt.
     shift: bool,
+    #[serde(flatten)]
+    stay: Stay,
     options: Options<'a>,
 }
 
@@ -38,6 +40,8 @@ pub struct GenerateRequest<'a> {
     stream: bool,
     truncate: bool,
     shift: bool,
+    #[serde(flatten)]
+    stay: Stay,
     options: Options<'a>,
 }
 
@@ -46,6 +50,15 @@ pub struct EmbedRequest<'a> {
     model: &'a str,
     input: Vec<&'a str>,
     truncate: bool,
+    #[serde(flatten)]
+    stay: Stay,
+}
+
+/// How long the model stays in memory, in seconds; negative is for ever.
+#[derive(Serialize)]
+struct Stay {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_alive: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -104,6 +117,7 @@ impl<'a> ChatRequest<'a> {
             stream: true,
             truncate: false,
             shift: false,
+            stay: request.keep_alive.into(),
             options: Options::new(&request.parameters, context_length),
         }
     }
@@ -119,6 +133,7 @@ impl<'a> GenerateRequest<'a> {
             stream: true,
             truncate: false,
             shift: false,
+            stay: request.keep_alive.into(),
             options: Options::new(&request.parameters, context_length),
         }
     }
@@ -134,7 +149,22 @@ impl<'a> EmbedRequest<'a> {
                 Err(EngineError::Unsupported { param: "input", reason: "this engine takes texts and no tokens" })
             }
         });
-        Ok(Self { model: &request.model, input: texts.collect::<Result<_, _>>()?, truncate: request.truncate })
+        Ok(Self {
+            model: &request.model,
+            input: texts.collect::<Result<_, _>>()?,
+            truncate: request.truncate,
+            stay: request.keep_alive.into(),
+        })
+    }
+}
+
+impl From<Option<KeepAlive>> for Stay {
+    fn from(keep_alive: Option<KeepAlive>) -> Self {
+        let keep_alive = keep_alive.map(|keep_alive| match keep_alive {
+            KeepAlive::For(time) => time.as_secs_f64(),
+            KeepAlive::Forever => -1.0,
+        });
+        Self { keep_alive }
     }
 }
 
