@@ -20,7 +20,7 @@ pub use flotilla_engine::protocol::{
     ToolCall, ToolChoice, Tools, Usage,
 };
 use futures::stream::BoxStream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -106,6 +106,8 @@ pub struct ChatRequest {
     /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer. Calls of
     /// functions that stand behind its text come once more.
     pub answer_so_far: Piece,
+    /// `None` leaves it to the model.
+    pub think: Option<Think>,
     /// From now on, for all requests; `None` leaves it as it is.
     pub keep_alive: Option<KeepAlive>,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
@@ -122,8 +124,23 @@ impl ChatRequest {
             output: Output::default(),
             default_seed: seed_of(Uuid::now_v7()),
             answer_so_far: Piece::default(),
+            think: None,
             keep_alive: None,
             cancel: CancellationToken::new(),
+        }
+    }
+
+    /// For an engine that has no switch for it.
+    ///
+    /// # Errors
+    /// When the model is to think.
+    fn refuse_thinking(&self) -> Result<(), EngineError> {
+        match self.think {
+            None | Some(Think::Switch(false)) => Ok(()),
+            Some(_) => {
+                let reason = "this engine cannot be asked to think before it answers; leave it out";
+                Err(EngineError::Unsupported { param: "think", reason })
+            }
         }
     }
 
@@ -142,6 +159,22 @@ impl ChatRequest {
         }
         Cow::Owned(prompt)
     }
+}
+
+/// Whether a model thinks before it answers, or how much, in Ollama's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected true, false, `low`, `medium` or `high`")]
+pub enum Think {
+    Switch(bool),
+    Effort(Effort),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    Low,
+    Medium,
+    High,
 }
 
 /// The seed of an answer with this id: a version 7's last bits are random, and whoever knows the id knows the seed.
@@ -183,6 +216,8 @@ pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
+    /// Thoughts, which are no part of the answer. Only model servers behind this one tell them apart from it.
+    Reasoning(String),
     Text(Piece),
     /// The tokens of the text that comes next, where log probabilities were asked for.
     Logprobs(Vec<TokenLogprob>),
@@ -256,8 +291,6 @@ pub enum Capability {
     Embedding,
     /// It calls functions that its chat template tells it of.
     Tools,
-    /// Its chat template has a place for thoughts before the answer.
-    Thinking,
 }
 
 /// The model that `name` means: without a tag it may mean `:latest`.

@@ -262,6 +262,7 @@ impl Engine for Local {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
+        request.refuse_thinking()?;
         let place = self.place_and_keep(&request.model, request.keep_alive).await?;
         let process = place.resident.process().await?;
         let mut sampling = request.parameters.sampling();
@@ -366,12 +367,8 @@ fn capabilities(metadata: &Metadata) -> Vec<Capability> {
         return vec![Capability::Embedding];
     }
     let template = metadata.chat_template.as_deref().unwrap_or_default();
-    let by_template = [
-        (Capability::Tools, flotilla_engine::calls_tools(template)),
-        (Capability::Thinking, template.contains("<think>")),
-    ];
-    let by_template = by_template.into_iter().filter(|(_, is_there)| *is_there);
-    [Capability::Completion].into_iter().chain(by_template.map(|(capability, _)| capability)).collect()
+    let tools = flotilla_engine::calls_tools(template).then_some(Capability::Tools);
+    [Capability::Completion].into_iter().chain(tools).collect()
 }
 
 fn engine_error(code: ErrorCode, message: String) -> EngineError {

@@ -190,14 +190,17 @@ fn parse(line: &[u8]) -> Result<wire::Chunk, EngineError> {
 }
 
 impl wire::Chunk {
-    /// What the line says, its probabilities first.
+    /// What the line says: thoughts, probabilities and the text that they are of, and calls.
     fn deltas(self) -> Vec<Delta> {
         let mut deltas = Vec::new();
-        if !self.logprobs.is_empty() {
+        let wire::ChunkMessage { content, thinking, tool_calls: calls } = self.message.unwrap_or_default();
+        let (text, thoughts) = (self.response.unwrap_or(content), self.thinking.unwrap_or(thinking));
+        // Those of thoughts are of nothing that the answer has.
+        let has_logprobs = !self.logprobs.is_empty() && (thoughts.is_empty() || !text.is_empty());
+        deltas.extend((!thoughts.is_empty()).then_some(Delta::Reasoning(thoughts)));
+        if has_logprobs {
             deltas.push(Delta::Logprobs(self.logprobs.into_iter().map(Into::into).collect()));
         }
-        let (said, calls) = self.message.map(|message| (message.content, message.tool_calls)).unwrap_or_default();
-        let text = self.response.unwrap_or(said);
         deltas.extend((!text.is_empty()).then(|| Delta::Text(text.into())));
         deltas.extend(calls.into_iter().map(|call| {
             let arguments = call.function.arguments.to_string();

@@ -32,6 +32,7 @@ mod openapi;
 mod pull;
 mod pull_hostile;
 mod pulling;
+mod reasoning;
 #[path = "../registry/mod.rs"]
 mod registry;
 mod replicas;

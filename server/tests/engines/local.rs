@@ -12,8 +12,8 @@ use chrono::Utc;
 use flotilla::{
     chat::Parameters,
     engine::{
-        Capability, ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError, EngineKind,
-        FinishReason, KeepAlive, Local, Output, Schema,
+        Capability, ChatRequest, Delta, Effort, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError,
+        EngineKind, FinishReason, KeepAlive, Local, Output, Schema, Think,
     },
 };
 use futures::StreamExt;
@@ -469,6 +469,19 @@ async fn a_model_leaves_on_a_request_where_others_never_do() {
 
     let left = async { while is_loaded(&engine, STARTER).await {} };
     timeout(Duration::from_secs(10), left).await.expect("it leaves");
+}
+
+#[tokio::test]
+async fn the_own_engine_cannot_be_asked_to_think() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--keep-alive", "0"]);
+    let asking = |think| ChatRequest { think: Some(think), ..greeting(STARTER) };
+
+    let refused = engine.chat(asking(Think::Effort(Effort::Low))).await.err();
+    assert!(matches!(refused, Some(EngineError::Unsupported { param: "think", .. })));
+    assert!(machine.processes().is_empty());
+
+    assert!(read(engine.chat(asking(Think::Switch(false))).await.unwrap()).await.1.is_ok());
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ pub async fn read(mut answer: ChatStream) -> (String, Result<Completion, EngineE
     while let Some(item) = answer.next().await {
         match item {
             Ok(Delta::Text(piece)) => text.push_str(&piece.text),
-            Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
+            Ok(Delta::Reasoning(_) | Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
             Ok(Delta::Done(completion)) => return (text, Ok(completion)),
             Err(error) => return (text, Err(error)),
         }

@@ -4,12 +4,12 @@ use utoipa::ToSchema;
 
 use super::{
     keep_alive::KeepAlive,
-    options::{ChatOptions, check_images, check_think, schema},
+    options::{ChatOptions, check_images, schema},
 };
 use crate::{
     chat::Question,
     dialect::logprobs::logprobs,
-    engine::{self, Output, Prompt, PromptMessage, Role},
+    engine::{self, Output, Prompt, PromptMessage, Role, Think},
     error::{Error, Result},
 };
 
@@ -36,6 +36,8 @@ pub struct GenerateRequest {
     /// From now on, if callers may load and unload models; without one it stays as it is, at first the server's KEEP_ALIVE.
     /// Where nothing is asked, 0 takes the model out of memory at once.
     pub keep_alive: Option<KeepAlive>,
+    /// Think before the answer. Only an Ollama behind this server can be asked to; elsewhere only false.
+    pub think: Option<Think>,
 
     /// Not supported: only empty.
     pub suffix: Option<String>,
@@ -45,9 +47,6 @@ pub struct GenerateRequest {
     pub context: Option<Vec<i64>>,
     /// Not supported yet: only empty.
     pub images: Option<Vec<String>>,
-    /// Not supported yet: only false.
-    #[schema(value_type = Option<bool>)]
-    pub think: Option<Value>,
 }
 
 impl GenerateRequest {
@@ -83,12 +82,12 @@ impl GenerateRequest {
             let system = system.map(|system| PromptMessage::new(Role::System, system));
             Prompt::Messages(system.into_iter().chain([PromptMessage::new(Role::User, prompt)]).collect())
         });
-        Ok(prompt.map(|prompt| Question::new(self.model, prompt, parameters, output)))
+        let think = self.think;
+        Ok(prompt.map(|prompt| Question { think, ..Question::new(self.model, prompt, parameters, output) }))
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.
     fn check_supported(&self) -> Result<()> {
-        check_think(self.think.as_ref())?;
         check_images(self.images.as_ref(), "images")?;
         let is_filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         if is_filled(&self.suffix) {

@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 
 use super::{
     keep_alive::KeepAlive,
-    options::{ChatOptions, check_images, check_think, schema},
+    options::{ChatOptions, check_images, schema},
 };
 use crate::{
     chat::{Question, Trim},
     dialect::{ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
-    engine::{self, Output, PromptMessage, Role, ToolCall, ToolChoice, Tools},
+    engine::{self, Output, PromptMessage, Role, Think, ToolCall, ToolChoice, Tools},
     error::{Error, Result},
 };
 
@@ -38,10 +38,8 @@ pub struct ChatRequest {
     /// From now on, if callers may load and unload models; without one it stays as it is, at first the server's KEEP_ALIVE.
     /// Where nothing is asked, 0 takes the model out of memory at once.
     pub keep_alive: Option<KeepAlive>,
-
-    /// Not supported yet: only false.
-    #[schema(value_type = Option<bool>)]
-    pub think: Option<Value>,
+    /// Think before the answer. Only an Ollama behind this server can be asked to; elsewhere only false.
+    pub think: Option<Think>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,7 +87,6 @@ impl ChatRequest {
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
     pub fn into_question(self) -> Result<Option<Question>> {
-        check_think(self.think.as_ref())?;
         let parameters = self.options.unwrap_or_default().into_parameters()?;
         let asks = !self.messages.is_empty();
         if asks {
@@ -106,7 +103,8 @@ impl ChatRequest {
             tools: Some(tools).filter(|tools| !tools.functions.is_empty()),
             logprobs: logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?,
         };
-        Ok(asks.then(|| Question::new(self.model, messages, parameters, output)))
+        let think = self.think;
+        Ok(asks.then(|| Question { think, ..Question::new(self.model, messages, parameters, output) }))
     }
 }
 

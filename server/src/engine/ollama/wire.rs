@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::Parameters,
     engine::{
-        self, EmbedText, EngineError, KeepAlive, Output, PromptMessage, Role, Schema,
+        self, EmbedText, EngineError, KeepAlive, Output, PromptMessage, Role, Schema, Think,
         upstream::wire::{TokenLogprob, Tool},
     },
 };
@@ -24,6 +24,9 @@ pub struct ChatRequest<'a> {
     truncate: bool,
     /// Off: an answer that fills the context ends instead of forgetting the prompt.
     shift: bool,
+    /// Left to the model unless the request says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    think: Option<Think>,
     #[serde(flatten)]
     stay: Stay,
     options: Options<'a>,
@@ -40,6 +43,9 @@ pub struct GenerateRequest<'a> {
     stream: bool,
     truncate: bool,
     shift: bool,
+    /// Left to the model unless the request says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    think: Option<Think>,
     #[serde(flatten)]
     stay: Stay,
     options: Options<'a>,
@@ -117,6 +123,7 @@ impl<'a> ChatRequest<'a> {
             stream: true,
             truncate: false,
             shift: false,
+            think: request.think,
             stay: request.keep_alive.into(),
             options: Options::new(&request.parameters, context_length),
         }
@@ -133,6 +140,7 @@ impl<'a> GenerateRequest<'a> {
             stream: true,
             truncate: false,
             shift: false,
+            think: request.think,
             stay: request.keep_alive.into(),
             options: Options::new(&request.parameters, context_length),
         }
@@ -218,6 +226,8 @@ pub struct Chunk {
     pub message: Option<ChunkMessage>,
     /// Where a text is continued, in place of `message`.
     pub response: Option<String>,
+    /// The same of its thoughts.
+    pub thinking: Option<String>,
     pub logprobs: Vec<TokenLogprob>,
     pub done: bool,
     pub done_reason: Option<String>,
@@ -228,10 +238,12 @@ pub struct Chunk {
     pub eval_duration: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct ChunkMessage {
     #[serde(default)]
     pub content: String,
+    #[serde(default)]
+    pub thinking: String,
     #[serde(default)]
     pub tool_calls: Vec<ToolCall>,
 }
