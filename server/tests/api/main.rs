@@ -19,6 +19,7 @@ mod embeddings;
 mod endless;
 mod health;
 mod jobs;
+mod limits;
 mod memory;
 mod messages;
 #[path = "../model_server/mod.rs"]
