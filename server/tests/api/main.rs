@@ -30,6 +30,7 @@ mod mortal;
 mod ollama_models;
 mod ollama_pull;
 mod openapi;
+mod paths;
 mod pull;
 mod pull_hostile;
 mod pulling;
