@@ -24,7 +24,7 @@ use crate::{backoff::Backoff, config::ModelSettings, store::job::Stage};
 /// Where models come from, and the folder that they go to. Cheap to clone.
 #[derive(Clone)]
 pub struct Registries {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     ollama: Site,
     hugging_face: Site,
 }
@@ -104,19 +104,6 @@ impl Registries {
         }
     }
 
-    /// Copy a GGUF file of this computer into the models folder. Blocks.
-    pub fn import(&self, file: &Path, name: &ModelName) -> Result<(), PullError> {
-        gguf::read(file).map_err(|error| PullError::Refused(error.to_string()))?;
-        let place = name.file(&self.folder);
-        let copy = place.with_added_extension("copy");
-        if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let copied = fs::copy(file, &copy).and_then(|_| fs::File::open(&copy)?.sync_all());
-        copied.and_then(|()| fs::rename(&copy, &place)).inspect_err(|_| drop(fs::remove_file(&copy)))?;
-        Ok(())
-    }
-
     async fn find(&self, name: &ModelName) -> Result<(&Site, RemoteFile), PullError> {
         let mut backoff = Backoff::default();
         let mut tries = 0;
@@ -142,15 +129,23 @@ impl Registries {
 /// The unfinished file, if there is room for the rest of it.
 fn open(place: &Path, remote: &RemoteFile) -> Result<Partial, PullError> {
     let partial = Partial::open(place, remote)?;
-    let needed = remote.size - partial.done_bytes() + SPARE_BYTES;
-    match free_bytes(place) {
-        Some(free) if free < needed => {
+    match check_room(place, remote.size - partial.done_bytes()) {
+        Ok(()) => Ok(partial),
+        Err(no_room) => {
             if partial.done_bytes() == 0 {
                 partial.remove()?;
             }
-            Err(PullError::NoRoom { needed: needed / 1_000_000, free: free / 1_000_000 })
+            Err(no_room)
         }
-        _ => Ok(partial),
+    }
+}
+
+/// Refuses so many bytes more where the disk of the folder around `place` would be full with them.
+pub(super) fn check_room(place: &Path, bytes: u64) -> Result<(), PullError> {
+    let needed = bytes + SPARE_BYTES;
+    match free_bytes(place) {
+        Some(free) if free < needed => Err(PullError::NoRoom { needed: needed / 1_000_000, free: free / 1_000_000 }),
+        _ => Ok(()),
     }
 }
 
