@@ -21,8 +21,8 @@ use self::admission::{Call, Place, Slot};
 pub use self::{collected::Collected, context::ContextReport, parameters::Parameters, schema::check_schema};
 use crate::{
     engine::{
-        self, ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, EngineError, Model, Output, Prompt,
-        with_timeouts,
+        self, ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, EngineError, KeepAlive, Model, Output,
+        Prompt, Think, with_timeouts,
     },
     error::{Error, Result},
     state::AppState,
@@ -57,11 +57,15 @@ pub struct Question {
     pub output: Output,
     /// Where the draws begin when the parameters name no seed; `None` begins each answer elsewhere.
     pub seed: Option<u32>,
+    /// Whether the model thinks first; `None` leaves that to it.
+    pub think: Option<Think>,
+    /// How long the model stays in memory from now on; `None` leaves that as it is.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 impl Question {
     pub fn new(model: Option<String>, prompt: impl Into<Prompt>, parameters: Parameters, output: Output) -> Self {
-        Self { model, prompt: prompt.into(), parameters, output, seed: None }
+        Self { model, prompt: prompt.into(), parameters, output, seed: None, think: None, keep_alive: None }
     }
 
     /// The same for the answer number `index` of several to one prompt: they differ because each has a seed of its own.
@@ -87,7 +91,8 @@ impl Question {
     fn into_request(self, model: String) -> ChatRequest {
         let request = ChatRequest::new(model, self.prompt, self.parameters);
         let default_seed = self.seed.unwrap_or(request.default_seed);
-        ChatRequest { output: self.output, default_seed, ..request }
+        let Self { output, think, keep_alive, .. } = self;
+        ChatRequest { output, default_seed, think, keep_alive, ..request }
     }
 }
 
@@ -221,11 +226,12 @@ pub async fn embed(
     model: Option<String>,
     texts: Vec<EmbedText>,
     truncate: bool,
+    keep_alive: Option<KeepAlive>,
 ) -> Result<(String, Embeddings)> {
     refuse_while_draining(state)?;
     let model = model_or_default(state, model).await?;
     let _slot = call.slot(&state.admission, &model, cost(&texts)).await?;
-    let request = EmbedRequest { model: model.clone(), texts, truncate };
+    let request = EmbedRequest { model: model.clone(), texts, truncate, keep_alive };
     let making = embeddings_call(&model, state.engine.embed(request));
     let Ok(made) = tokio::time::timeout(state.config.first_token_timeout(), making).await else {
         return Err(EngineError::Timeout.into());

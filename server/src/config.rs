@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use crate::engine::KeepAlive;
+
 /// Settings of `flotilla serve`.
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
@@ -90,7 +92,7 @@ pub struct Config {
     pub guess_tokens: u32,
 
     /// Seconds after its last answer until the own engine takes a model out of memory; the next chat with it loads it again.
-    /// 0 is at once, -1 never.
+    /// 0 is at once, -1 never. Ollama's clients may ask for another time with `keep_alive`.
     #[arg(long, env, default_value_t = 1800, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     keep_alive: i64,
 
@@ -295,8 +297,11 @@ impl Config {
     }
 
     /// How long a model that nobody uses stays in memory; `None` is for ever.
-    pub fn keep_alive(&self) -> Option<Duration> {
-        u64::try_from(self.keep_alive).ok().map(Duration::from_secs)
+    pub fn keep_alive(&self) -> KeepAlive {
+        match u64::try_from(self.keep_alive) {
+            Ok(seconds) => KeepAlive::For(Duration::from_secs(seconds)),
+            Err(_) => KeepAlive::Forever,
+        }
     }
 
     /// In bytes; `None` where the machine decides.

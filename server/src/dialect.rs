@@ -76,12 +76,20 @@ enum Dialect {
 impl Dialect {
     fn of(uri: &Uri) -> Self {
         match uri.path() {
-            path if ollama::PATHS.contains(&path) => Self::Ollama,
-            "/v1" => Self::OpenAi,
-            path if path.starts_with("/v1/") => Self::OpenAi,
+            path if ollama::is_path(path) => Self::Ollama,
+            path if is_below("/v1", path) => Self::OpenAi,
             _ => Self::Own,
         }
     }
+}
+
+/// Whether a path belongs to clients, who read errors, and to no page of the UI.
+pub fn is_for_clients(path: &str) -> bool {
+    is_below("/api", path) || is_below("/v1", path)
+}
+
+fn is_below(folder: &str, path: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// One text or several: how both dialects take `stop`, among others.

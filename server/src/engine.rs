@@ -10,7 +10,7 @@ mod scripted;
 mod timeout;
 mod upstream;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytesize::ByteSize;
@@ -20,7 +20,7 @@ pub use flotilla_engine::protocol::{
     ToolCall, ToolChoice, Tools, Usage,
 };
 use futures::stream::BoxStream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -34,7 +34,11 @@ pub use self::{
     scripted::{Scripted, Step},
     timeout::with_timeouts,
 };
-use crate::{chat::Parameters, config::Config, models::full_name};
+use crate::{
+    chat::Parameters,
+    config::Config,
+    models::{Digest, full_name},
+};
 
 /// Something that runs models.
 #[async_trait]
@@ -58,8 +62,8 @@ pub trait Engine: Send + Sync {
         Err(EngineError::Unsupported { param: "input", reason: "this engine makes no vectors" })
     }
 
-    /// Bring a model into memory, and wait until it is there.
-    async fn load(&self, _model: &str) -> Result<(), EngineError> {
+    /// Bring a model into memory, and wait until it is there. `None` leaves it as it is how long the model stays.
+    async fn load(&self, _model: &str, _keep_alive: Option<KeepAlive>) -> Result<(), EngineError> {
         Err(EngineError::KeptElsewhere)
     }
 
@@ -102,6 +106,10 @@ pub struct ChatRequest {
     /// The beginning of an answer that broke off; what comes is what follows it. It is empty for a new answer. Calls of
     /// functions that stand behind its text come once more.
     pub answer_so_far: Piece,
+    /// `None` leaves it to the model.
+    pub think: Option<Think>,
+    /// From now on, for all requests; `None` leaves it as it is.
+    pub keep_alive: Option<KeepAlive>,
     /// An engine that counts ends a cancelled answer with [`Delta::Done`] and [`FinishReason::Cancelled`]; others just end.
     pub cancel: CancellationToken,
 }
@@ -116,7 +124,23 @@ impl ChatRequest {
             output: Output::default(),
             default_seed: seed_of(Uuid::now_v7()),
             answer_so_far: Piece::default(),
+            think: None,
+            keep_alive: None,
             cancel: CancellationToken::new(),
+        }
+    }
+
+    /// For an engine that has no switch for it.
+    ///
+    /// # Errors
+    /// When the model is to think.
+    fn refuse_thinking(&self) -> Result<(), EngineError> {
+        match self.think {
+            None | Some(Think::Switch(false)) => Ok(()),
+            Some(_) => {
+                let reason = "this engine cannot be asked to think before it answers; leave it out";
+                Err(EngineError::Unsupported { param: "think", reason })
+            }
         }
     }
 
@@ -137,6 +161,22 @@ impl ChatRequest {
     }
 }
 
+/// Whether a model thinks before it answers, or how much, in Ollama's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected true, false, `low`, `medium` or `high`")]
+pub enum Think {
+    Switch(bool),
+    Effort(Effort),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    Low,
+    Medium,
+    High,
+}
+
 /// The seed of an answer with this id: a version 7's last bits are random, and whoever knows the id knows the seed.
 pub fn seed_of(id: Uuid) -> u32 {
     id.as_u128() as u32
@@ -149,6 +189,19 @@ pub struct EmbedRequest {
     pub texts: Vec<EmbedText>,
     /// Cut off what does not fit the context, instead of refusing the text.
     pub truncate: bool,
+    /// As in a chat.
+    pub keep_alive: Option<KeepAlive>,
+}
+
+/// How long a model stays in memory after its last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    For(Duration),
+    Forever,
+}
+
+impl KeepAlive {
+    pub const AT_ONCE: Self = Self::For(Duration::ZERO);
 }
 
 /// One vector of length 1 for each text, in order, and how many tokens all texts had together.
@@ -163,6 +216,8 @@ pub type ChatStream = BoxStream<'static, Result<Delta, EngineError>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
+    /// Thoughts, which are no part of the answer. Only model servers behind this one tell them apart from it.
+    Reasoning(String),
     Text(Piece),
     /// The tokens of the text that comes next, where log probabilities were asked for.
     Logprobs(Vec<TokenLogprob>),
@@ -214,6 +269,10 @@ pub struct Model {
     pub family: Option<String>,
     /// When its file was last written.
     pub modified_at: Option<DateTime<Utc>>,
+    /// SHA-256 of its file, `sha256:` and 64 hexadecimal digits, as soon as it is known; left out where another server keeps the
+    /// file and does not say.
+    #[schema(value_type = Option<String>)]
+    pub digest: Option<Digest>,
     /// Whether it is in memory now.
     pub loaded: bool,
     /// When it leaves the memory if nobody asks for it; left out where that is never or not known.
@@ -232,8 +291,6 @@ pub enum Capability {
     Embedding,
     /// It calls functions that its chat template tells it of.
     Tools,
-    /// Its chat template has a place for thoughts before the answer.
-    Thinking,
 }
 
 /// The model that `name` means: without a tag it may mean `:latest`.

@@ -9,7 +9,10 @@ use axum::{
         FromRequest, FromRequestParts, Request,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -53,7 +56,7 @@ impl From<QueryRejection> for Error {
 
 /// A JSON body, of a request or of an answer.
 ///
-/// As a request it fails with 415 for another content type (none at all is taken as JSON), with 408 when it takes too
+/// As a request it fails with 415 for another content type (none at all is taken as JSON) and for a packed body, with 408 when it takes too
 /// long to come, with 413 above the body limit and with 400 for everything that is not a `T`.
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
@@ -63,6 +66,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         check_content_type(request.headers())?;
+        check_content_encoding(request.headers())?;
         match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
             Ok(Ok(body)) => parse(&body).map(Self),
             Ok(Err(rejection)) => Err(Error::of_status(rejection.status())),
@@ -87,6 +91,15 @@ fn check_content_type(headers: &HeaderMap) -> Result<()> {
         return Ok(());
     }
     let message = "the body must be JSON: send the header Content-Type: application/json".to_owned();
+    Err(Error { message, ..Error::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE) })
+}
+
+/// A few packed bytes may be gigabytes, so nothing is unpacked.
+fn check_content_encoding(headers: &HeaderMap) -> Result<()> {
+    if headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity") {
+        return Ok(());
+    }
+    let message = "the body must not be packed: send it without the header Content-Encoding".to_owned();
     Err(Error { message, ..Error::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE) })
 }
 

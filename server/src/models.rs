@@ -3,14 +3,16 @@
 //! Code map, in the order of a download: [`name`] is what a user types; [`jobs`] lets the download go on without anybody
 //! watching; [`pull`] is one of them from start to end. It asks [`ollama_registry`] or [`hugging_face`] which file is
 //! meant, through [`site`], which keeps the other side from doing harm; [`download`] fetches the file into a [`partial`]
-//! one. [`catalogue`] lists what is installed.
+//! one. [`import`] takes a file of this computer in its place. [`catalogue`] lists what is installed, and [`digests`] keeps what it found out of the files.
 
 mod address;
 mod catalogue;
 mod digest;
+mod digests;
 mod download;
 mod error;
 mod hugging_face;
+mod import;
 pub mod jobs;
 mod name;
 mod ollama_registry;

@@ -19,6 +19,7 @@ use axum::{
     response::Response,
     routing::{delete, get, post},
 };
+use tower::ServiceExt;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
@@ -82,9 +83,15 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/embeddings", post(v1::embeddings::embeddings));
 
     let router = match &state.config.ui_dir {
-        // The UI has its own paths, such as /chat/…, so every other path is its page.
+        // The UI has its own paths, such as /chat/…, so every other path is its page, unless a client would read it.
         Some(folder) => {
-            router.fallback_service(ServeDir::new(folder).fallback(ServeFile::new(folder.join("index.html"))))
+            let page = ServeDir::new(folder).fallback(ServeFile::new(folder.join("index.html")));
+            router.fallback(move |request: Request| async move {
+                match dialect::is_for_clients(request.uri().path()) {
+                    true => Err(Error::not_found("path")),
+                    false => Ok(page.oneshot(request).await),
+                }
+            })
         }
         None => router.route("/", get(ollama::models::root)).fallback(async || Error::not_found("path")),
     };

@@ -249,13 +249,13 @@ impl AnswerWatch {
 
     fn see(&mut self, asked: Instant, delta: &Result<Delta, EngineError>) {
         match delta {
-            Ok(Delta::Text(_) | Delta::ToolCall(_)) if !self.has_text => {
+            Ok(Delta::Reasoning(_) | Delta::Text(_) | Delta::ToolCall(_)) if !self.has_text => {
                 self.has_text = true;
                 self.last_text = Instant::now();
                 self.waiting.dec();
                 self.time_to_first_token.observe(asked.elapsed().as_secs_f64());
             }
-            Ok(Delta::Text(_) | Delta::ToolCall(_)) => {
+            Ok(Delta::Reasoning(_) | Delta::Text(_) | Delta::ToolCall(_)) => {
                 let now = Instant::now();
                 self.inter_token.observe((now - self.last_text).as_secs_f64());
                 self.last_text = now;

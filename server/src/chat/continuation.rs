@@ -5,6 +5,8 @@
 //! held back, the same tokens are counted, the next draws are drawn. Other engines are told the text: nothing is lost or
 //! doubled, and what is approximate is how many tokens of `max_tokens` are left, one being counted for each piece.
 //!
+//! Thoughts are of the attempt that had them first. Another one may think again, and of two beginnings nobody can make sense.
+//!
 //! Calls of functions are passed on whole, so one that was half-way is written anew. Those behind the last text are told
 //! once more by the engine and held against what the reader has; where they differ, the answer fails and is not mixed of two.
 
@@ -58,6 +60,10 @@ struct Continuation {
     pieces: u32,
     /// Of those, how many the engine was told of.
     told: u32,
+    /// How often the engine was asked again.
+    attempt: u32,
+    /// Whose thoughts the reader has.
+    reasoned: Option<u32>,
     /// The calls that the reader has, since the last text.
     calls: Vec<ToolCall>,
     /// Of those, how many this attempt has told.
@@ -92,6 +98,8 @@ impl Continuation {
             request,
             pieces: 0,
             told: 0,
+            attempt: 0,
+            reasoned: None,
             calls: Vec::new(),
             repeated: 0,
             logprobs: Vec::new(),
@@ -153,6 +161,7 @@ impl Continuation {
     /// Ask for the rest.
     async fn ask(&mut self) -> Result<ChatStream, EngineError> {
         self.told = self.pieces;
+        self.attempt += 1;
         self.repeated = 0;
         self.logprobs.clear();
         let mut request = self.request.clone();
@@ -214,6 +223,12 @@ impl Continuation {
 
     /// What of `delta` the reader does not have yet.
     fn take(&mut self, delta: Delta) -> Result<Option<Delta>, EngineError> {
+        if let Delta::Reasoning(_) = delta {
+            self.count_resumed();
+            self.note_progress();
+            let is_first_to_reason = *self.reasoned.get_or_insert(self.attempt) == self.attempt;
+            return Ok(is_first_to_reason.then_some(delta));
+        }
         if let Some(known) = self.calls.get(self.repeated) {
             return match delta {
                 Delta::ToolCall(call) if (&call.name, &call.arguments) == (&known.name, &known.arguments) => {
@@ -246,7 +261,7 @@ impl Continuation {
                 self.repeated += 1;
             }
             Delta::Done(completion) => return Ok(Some(Delta::Done(self.whole(*completion)))),
-            Delta::Logprobs(_) => {}
+            Delta::Reasoning(_) | Delta::Logprobs(_) => {}
         }
         Ok(Some(delta))
     }

@@ -343,8 +343,8 @@ async fn generate(
                 progress.text.push_str(&text);
                 emit(Entry { event: RunEvent::Delta { text }, tokens: piece.tokens });
             }
-            // A run asks for neither.
-            Delta::Logprobs(_) | Delta::ToolCall(_) => {}
+            // A conversation keeps no thoughts, and a run asks for neither of the others.
+            Delta::Reasoning(_) | Delta::Logprobs(_) | Delta::ToolCall(_) => {}
             Delta::Done(completion) => {
                 progress.completion = Some(completion);
                 return Ok(());

@@ -234,7 +234,8 @@ pub(super) fn question(
     messages: Vec<PromptMessage>,
     parameters: Parameters,
 ) -> Question {
-    Question { model, prompt: messages.into(), parameters, output: Output::default(), seed: Some(seed_of(run_id)) }
+    let question = Question::new(model, messages, parameters, Output::default());
+    Question { seed: Some(seed_of(run_id)), ..question }
 }
 
 /// What the engine is told: the system prompt, then the branch. Answers that failed before their first word say nothing.

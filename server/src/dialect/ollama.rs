@@ -18,8 +18,12 @@ pub use self::{
     response::{ChatResponse, ErrorBody, Framing, GenerateResponse, Kind, Reply},
 };
 
-/// The paths whose clients read this format's errors.
-pub const PATHS: [&str; 10] = [
+/// Whether the clients of a path read this format's errors, as they do of those that Ollama has and this server has not.
+pub fn is_path(path: &str) -> bool {
+    PATHS.contains(&path) || path.starts_with("/api/blobs/")
+}
+
+const PATHS: [&str; 15] = [
     "/api/chat",
     "/api/generate",
     "/api/tags",
@@ -30,4 +34,9 @@ pub const PATHS: [&str; 10] = [
     "/api/embeddings",
     "/api/pull",
     "/api/delete",
+    "/api/create",
+    "/api/copy",
+    "/api/push",
+    "/api/me",
+    "/api/signout",
 ];

@@ -10,10 +10,7 @@ mod process;
 mod resident;
 mod residents;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Context;
 use async_stream::stream;
@@ -39,7 +36,7 @@ use self::{
 pub use self::{process::EngineCommand, residents::MemoryUse};
 use super::{
     Capability, ChatRequest, ChatStream, Completion, Delta, EmbedRequest, Embeddings, Engine, EngineError, EngineKind,
-    Model, Piece, PromptMessage, PromptSize, ToolCall, new_call_id,
+    KeepAlive, Model, Piece, PromptMessage, PromptSize, ToolCall, new_call_id,
 };
 use crate::{
     config::Config,
@@ -63,9 +60,8 @@ pub struct Local {
     /// model meanwhile, so they are few.
     line: tokio::sync::Mutex<()>,
     limits: Limits,
-    keep_alive: Option<Duration>,
     /// Takes models out of memory that nobody uses.
-    _unloading: Option<AbortOnDropHandle<()>>,
+    _unloading: AbortOnDropHandle<()>,
 }
 
 impl Local {
@@ -74,13 +70,11 @@ impl Local {
         let folder = config.models_dir()?;
         let (released, _) = watch::channel(());
         let memory = config.max_model_memory().map_or_else(machine::memory_for_models, Ok)?;
-        let limits = Limits { load_timeout: config.first_token_timeout(), memory, released: released.clone() };
-        let residents = Arc::new(Mutex::new(Residents::new(limits.clone())));
+        let unused = released.subscribe();
         let keep_alive = config.keep_alive();
-        let unloading = keep_alive.map(|time| {
-            let (residents, released) = (Arc::clone(&residents), released.subscribe());
-            tokio::spawn(unload_unused(residents, released, time))
-        });
+        let limits = Limits { load_timeout: config.first_token_timeout(), memory, keep_alive, released };
+        let residents = Arc::new(Mutex::new(Residents::new(limits.clone())));
+        let unloading = tokio::spawn(unload_unused(Arc::clone(&residents), unused));
         let options = LoadOptions {
             slots: config.slots,
             context_length: config.context_length,
@@ -97,8 +91,7 @@ impl Local {
             residents,
             line: tokio::sync::Mutex::default(),
             limits,
-            keep_alive,
-            _unloading: unloading.map(AbortOnDropHandle::new),
+            _unloading: AbortOnDropHandle::new(unloading),
         };
         let installed = local.catalogue.installed();
         let mut installed = installed.with_context(|| format!("MODELS_DIR {} cannot be read", folder.display()))?;
@@ -112,7 +105,7 @@ impl Local {
         }
         match default {
             // It would leave at once.
-            Some(_) if keep_alive == Some(Duration::ZERO) => {}
+            Some(_) if keep_alive == KeepAlive::AT_ONCE => {}
             Some(default) => match local.launch(default) {
                 Ok(launch) => drop(local.residents().load(&default.name, &launch)),
                 Err(error) => tracing::warn!(%error, "the default model is not loaded"),
@@ -120,6 +113,15 @@ impl Local {
             None => tracing::warn!(folder = %folder.display(), "no model is installed"),
         }
         Ok(local)
+    }
+
+    /// A place for a request that says how long the model stays, or leaves that as it is.
+    async fn place_and_keep(&self, model: &str, keep_alive: Option<KeepAlive>) -> Result<Place, EngineError> {
+        let place = self.place(model).await?;
+        if let Some(keep_alive) = keep_alive {
+            place.resident.keep(keep_alive);
+        }
+        Ok(place)
     }
 
     async fn place(&self, model: &str) -> Result<Place, EngineError> {
@@ -185,19 +187,14 @@ impl Local {
         Some(footprint(model.size_bytes, model.metadata.as_deref()?, &self.options))
     }
 
-    fn unloads_at(&self, last_used: Instant) -> Option<DateTime<Utc>> {
-        let left = last_used.checked_add(self.keep_alive?)?.saturating_duration_since(Instant::now());
-        Utc::now().checked_add_signed(TimeDelta::from_std(left).ok()?)
-    }
-
     fn residents(&self) -> MutexGuard<'_, Residents> {
         lock(&self.residents)
     }
 }
 
-async fn unload_unused(residents: Arc<Mutex<Residents>>, mut released: watch::Receiver<()>, keep_alive: Duration) {
+async fn unload_unused(residents: Arc<Mutex<Residents>>, mut released: watch::Receiver<()>) {
     loop {
-        let next = lock(&residents).unload_unused(keep_alive.max(LEAST_KEEP_ALIVE));
+        let next = lock(&residents).unload_unused();
         let due = async {
             match next {
                 Some(due) => sleep_until(due).await,
@@ -215,6 +212,7 @@ async fn unload_unused(residents: Arc<Mutex<Residents>>, mut released: watch::Re
 impl Engine for Local {
     async fn models(&self) -> Result<Vec<Model>, EngineError> {
         let mut installed = self.installed().await?;
+        self.catalogue.learn_digests(&installed);
         self.put_default_first(&mut installed);
         let residents = self.residents();
         let model = |installed: InstalledModel| {
@@ -230,8 +228,9 @@ impl Engine for Local {
                 capabilities: metadata.map(capabilities).unwrap_or_default(),
                 family: metadata.map(|metadata| metadata.architecture.clone()),
                 modified_at: installed.modified.map(DateTime::from),
+                digest: installed.digest,
                 loaded: residents.is_loaded(&installed.name),
-                unloads_at: residents.last_used(&installed.name).and_then(|used| self.unloads_at(used)),
+                unloads_at: residents.unloads_at(&installed.name).and_then(wall_clock),
                 description: description(&installed.name).map(str::to_owned),
                 id: installed.name,
             }
@@ -263,7 +262,8 @@ impl Engine for Local {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let place = self.place(&request.model).await?;
+        request.refuse_thinking()?;
+        let place = self.place_and_keep(&request.model, request.keep_alive).await?;
         let process = place.resident.process().await?;
         let mut sampling = request.parameters.sampling();
         sampling.seed.get_or_insert(request.default_seed);
@@ -272,7 +272,7 @@ impl Engine for Local {
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
-        let place = self.place(&request.model).await?;
+        let place = self.place_and_keep(&request.model, request.keep_alive).await?;
         let process = place.resident.process().await?;
         match process.embed(request.texts, request.truncate).next().await {
             Some(Event::Embedded { vectors, tokens, .. }) => Ok(Embeddings { vectors, tokens }),
@@ -281,8 +281,8 @@ impl Engine for Local {
         }
     }
 
-    async fn load(&self, model: &str) -> Result<(), EngineError> {
-        let place = self.place(model).await?;
+    async fn load(&self, model: &str, keep_alive: Option<KeepAlive>) -> Result<(), EngineError> {
+        let place = self.place_and_keep(model, keep_alive).await?;
         place.resident.process().await.map(drop)
     }
 
@@ -356,17 +356,19 @@ fn answer(mut events: Events, place: Place, cancel: CancellationToken) -> ChatSt
     .boxed()
 }
 
+/// `None` where it is so far away that the calendar ends before.
+fn wall_clock(at: Instant) -> Option<DateTime<Utc>> {
+    let left = TimeDelta::from_std(at.saturating_duration_since(Instant::now())).ok()?;
+    Utc::now().checked_add_signed(left)
+}
+
 fn capabilities(metadata: &Metadata) -> Vec<Capability> {
     if metadata.is_embedding {
         return vec![Capability::Embedding];
     }
     let template = metadata.chat_template.as_deref().unwrap_or_default();
-    let by_template = [
-        (Capability::Tools, flotilla_engine::calls_tools(template)),
-        (Capability::Thinking, template.contains("<think>")),
-    ];
-    let by_template = by_template.into_iter().filter(|(_, is_there)| *is_there);
-    [Capability::Completion].into_iter().chain(by_template.map(|(capability, _)| capability)).collect()
+    let tools = flotilla_engine::calls_tools(template).then_some(Capability::Tools);
+    [Capability::Completion].into_iter().chain(tools).collect()
 }
 
 fn engine_error(code: ErrorCode, message: String) -> EngineError {

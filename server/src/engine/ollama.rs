@@ -16,7 +16,10 @@ use super::{
     FinishReason, Model, Prompt, PromptMessage, PromptSize, Timings, ToolCall, ToolChoice, Tools, Usage, new_call_id,
     upstream::{LOOKUP_TIMEOUT, Upstream, error_body, lines},
 };
-use crate::{config::Config, models::full_name};
+use crate::{
+    config::Config,
+    models::{Digest, full_name},
+};
 
 /// Runs in front of an Ollama.
 pub struct Ollama {
@@ -85,6 +88,7 @@ impl Engine for Ollama {
                 parameters: installed.details.parameters(),
                 family: installed.details.family,
                 modified_at: installed.modified_at,
+                digest: Digest::parse_hex(&installed.digest),
                 quantization: installed.details.quantization_level,
                 context_length: loaded.and_then(|loaded| loaded.context_length),
                 capabilities: Vec::new(),
@@ -186,14 +190,17 @@ fn parse(line: &[u8]) -> Result<wire::Chunk, EngineError> {
 }
 
 impl wire::Chunk {
-    /// What the line says, its probabilities first.
+    /// What the line says: thoughts, probabilities and the text that they are of, and calls.
     fn deltas(self) -> Vec<Delta> {
         let mut deltas = Vec::new();
-        if !self.logprobs.is_empty() {
+        let wire::ChunkMessage { content, thinking, tool_calls: calls } = self.message.unwrap_or_default();
+        let (text, thoughts) = (self.response.unwrap_or(content), self.thinking.unwrap_or(thinking));
+        // Those of thoughts are of nothing that the answer has.
+        let has_logprobs = !self.logprobs.is_empty() && (thoughts.is_empty() || !text.is_empty());
+        deltas.extend((!thoughts.is_empty()).then_some(Delta::Reasoning(thoughts)));
+        if has_logprobs {
             deltas.push(Delta::Logprobs(self.logprobs.into_iter().map(Into::into).collect()));
         }
-        let (said, calls) = self.message.map(|message| (message.content, message.tool_calls)).unwrap_or_default();
-        let text = self.response.unwrap_or(said);
         deltas.extend((!text.is_empty()).then(|| Delta::Text(text.into())));
         deltas.extend(calls.into_iter().map(|call| {
             let arguments = call.function.arguments.to_string();

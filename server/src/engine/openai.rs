@@ -94,6 +94,7 @@ impl Engine for OpenAi {
             capabilities: Vec::new(),
             family: None,
             modified_at: None,
+            digest: None,
             loaded: true,
             unloads_at: None,
             description: None,
@@ -112,6 +113,7 @@ impl Engine for OpenAi {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
+        request.refuse_thinking()?;
         let answer = match request.prompt_and_answer().as_ref() {
             Prompt::Messages(messages) => {
                 let body = request::ChatRequest::new(&request, messages);
@@ -229,5 +231,36 @@ async fn refusal(response: Response, model: &str) -> EngineError {
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => EngineError::Overloaded("the engine"),
         (status, _) if status.is_redirection() => unavailable("the engine redirects requests; check OPENAI_BASE_URL"),
         _ => unavailable("the engine failed; its log says why"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::engine::with_timeouts;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_thinks_for_minutes_is_not_silent() {
+        let thought = r#"data: {"choices":[{"delta":{"reasoning_content":"Hm. "}}]}"#;
+        let events = std::iter::repeat_n([thought, ""], 20).flatten().chain([
+            r#"data: {"choices":[{"delta":{"content":"Yes"}}]}"#,
+            "",
+            "data: [DONE]",
+            "",
+        ]);
+        let lines = stream::iter(events).then(async |line| {
+            sleep(Duration::from_secs(10)).await;
+            Ok(Bytes::from_static(line.as_bytes()))
+        });
+
+        let answer = answer(lines.boxed(), Instant::now());
+        let answer: Vec<_> = with_timeouts(answer, Duration::from_secs(120), Duration::from_secs(30)).collect().await;
+
+        assert_eq!(answer.len(), 22, "{answer:?}");
+        assert!(matches!(&answer[19], Ok(Delta::Reasoning(thought)) if thought == "Hm. "));
+        assert!(matches!(answer[20..], [Ok(Delta::Text(_)), Ok(Delta::Done(_))]));
     }
 }

@@ -35,6 +35,8 @@ pub struct Scripted {
 pub enum Step {
     /// A piece of the answer; it counts as one token.
     Text(String),
+    /// A thought; it counts as one token too.
+    Reasoning(String),
     /// A call of a function.
     Call(ToolCall),
     /// Go on when notified: so that a test decides when the next token comes.
@@ -47,9 +49,9 @@ impl Step {
     /// What comes before the step itself.
     async fn pause(&self, delay: Duration) {
         match self {
-            Self::Text(_) if !delay.is_zero() => sleep(delay).await,
+            Self::Text(_) | Self::Reasoning(_) if !delay.is_zero() => sleep(delay).await,
             Self::Wait(notify) => notify.notified().await,
-            Self::Text(_) | Self::Call(_) | Self::Fail(_) => {}
+            Self::Text(_) | Self::Reasoning(_) | Self::Call(_) | Self::Fail(_) => {}
         }
     }
 }
@@ -107,7 +109,7 @@ impl Scripted {
     fn step_behind(&self, so_far: &Piece) -> Result<usize, EngineError> {
         let said = so_far.tokens.iter().map(|&token| match self.steps.get(usize::try_from(token).ok()?)? {
             Step::Text(text) => Some(without_nul(text.clone())),
-            Step::Call(_) | Step::Wait(_) | Step::Fail(_) => None,
+            Step::Reasoning(_) | Step::Call(_) | Step::Wait(_) | Step::Fail(_) => None,
         });
         match said.collect::<Option<String>>() {
             Some(said) if said == without_nul(so_far.text.clone()) => {
@@ -136,6 +138,7 @@ impl Engine for Scripted {
             capabilities: Vec::new(),
             family: None,
             modified_at: None,
+            digest: None,
             loaded: true,
             unloads_at: None,
             description: Some("Recites a prepared text, whatever it is asked.".to_owned()),
@@ -168,7 +171,9 @@ impl Engine for Scripted {
             logprobs: request.output.logprobs,
             cancel: request.cancel.clone(),
         };
+        let thinking = request.refuse_thinking();
         *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+        thinking?;
         if self.context_length.is_some_and(|context_length| prompt_tokens > context_length) {
             return Err(EngineError::ContextLengthExceeded);
         }
@@ -225,6 +230,11 @@ impl Recital {
                             yield Ok(Delta::Logprobs(vec![certain(text, alternatives)]));
                         }
                         yield Ok(Delta::Text(Piece { text: text.clone(), tokens: vec![number as i32] }));
+                    }
+                    Step::Reasoning(thought) => {
+                        first_token.get_or_insert_with(Instant::now);
+                        completion_tokens += 1;
+                        yield Ok(Delta::Reasoning(thought.clone()));
                     }
                     Step::Call(call) => {
                         completion_tokens += 1;

@@ -7,11 +7,17 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::SystemTime,
 };
 
 use flotilla_engine::gguf::{self, Metadata};
+
+use super::{Digest, digests};
 
 /// A folder of GGUF files. It is read anew each time, because users and downloads put files there at any moment; a file's
 /// header is read again only when its size or its time has changed. Cheap to clone.
@@ -19,15 +25,18 @@ use flotilla_engine::gguf::{self, Metadata};
 pub struct Catalogue {
     folder: PathBuf,
     headers: Arc<Mutex<HashMap<PathBuf, Header>>>,
+    is_hashing: Arc<AtomicBool>,
 }
 
-/// What a file's header said when it had this size and time.
+/// What is known of a file that has this size and time.
 #[derive(Clone, Debug)]
 struct Header {
     size: u64,
     modified: Option<SystemTime>,
     /// `None` for a file that is no model.
     metadata: Option<Arc<Metadata>>,
+    /// `None` until the file was read in whole.
+    digest: Option<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +49,17 @@ pub struct InstalledModel {
     pub modified: Option<SystemTime>,
     /// What the file says of itself; `None` when it is damaged.
     pub metadata: Option<Arc<Metadata>>,
+    /// `None` while nobody has read the whole file; see [`Catalogue::learn_digests`].
+    pub digest: Option<Digest>,
 }
+
+/// In bytes. Of a larger file that was not pulled here the digest stays unknown: reading it would take the disk for a minute,
+/// and push out of the page cache the models that are in use.
+const MAX_HASHED: u64 = 4 << 30;
 
 impl Catalogue {
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, headers: Arc::default() }
+        Self { folder, headers: Arc::default(), is_hashing: Arc::default() }
     }
 
     /// All models, sorted by name. A folder that does not exist yet holds none. Blocks on the disk.
@@ -52,16 +67,17 @@ impl Catalogue {
         let mut files = Vec::new();
         collect(&self.folder, "", MAX_DEPTH, &mut files)?;
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut headers = self.headers();
         let models = files.into_iter().map(|File { name, path, size_bytes, modified }| {
             let is_known = |header: &Header| (header.size, header.modified) == (size_bytes, modified);
             let header = headers.remove(&path).filter(is_known).unwrap_or_else(|| Header {
                 size: size_bytes,
                 modified,
                 metadata: gguf::read(&path).ok().map(Arc::new),
+                digest: digests::kept(&path, size_bytes, modified),
             });
-            let metadata = header.metadata.clone();
-            (InstalledModel { name, size_bytes, modified, metadata, path: path.clone() }, (path, header))
+            let (metadata, digest) = (header.metadata.clone(), header.digest);
+            (InstalledModel { name, size_bytes, modified, metadata, digest, path: path.clone() }, (path, header))
         });
         let (models, known) = models.unzip();
         // Without those of files that are gone.
@@ -69,9 +85,46 @@ impl Catalogue {
         Ok(models)
     }
 
+    /// Read those of `models` whose digests are not known, in the background; [`Self::installed`] tells them from then on.
+    pub fn learn_digests(&self, models: &[InstalledModel]) {
+        let is_unknown = |model: &&InstalledModel| {
+            model.digest.is_none() && model.metadata.is_some() && model.size_bytes <= MAX_HASHED
+        };
+        let unknown: Vec<_> = models.iter().filter(is_unknown).cloned().collect();
+        if unknown.is_empty() || self.is_hashing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let catalogue = self.clone();
+        // None of Tokio's threads, on which a server that ends would wait.
+        thread::spawn(move || {
+            unknown.iter().for_each(|model| catalogue.learn_digest(model));
+            catalogue.is_hashing.store(false, Ordering::Relaxed);
+        });
+    }
+
+    fn learn_digest(&self, model: &InstalledModel) {
+        let Ok(digest) = Digest::of_file(&model.path) else { return };
+        let as_listed = (model.size_bytes, model.modified);
+        // It may have changed meanwhile, or be gone.
+        if !fs::metadata(&model.path).is_ok_and(|file| (file.len(), file.modified().ok()) == as_listed) {
+            return;
+        }
+        digests::keep(&model.path, digest);
+        if let Some(header) = self.headers().get_mut(&model.path)
+            && (header.size, header.modified) == as_listed
+        {
+            header.digest = Some(digest);
+        }
+    }
+
+    fn headers(&self) -> MutexGuard<'_, HashMap<PathBuf, Header>> {
+        self.headers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Delete an installed model, and the folders that are empty without it. Blocks.
     pub fn delete(&self, model: &InstalledModel) -> io::Result<()> {
         fs::remove_file(&model.path)?;
+        digests::forget(&model.path);
         let folders = model.path.ancestors().skip(1).take_while(|folder| *folder != self.folder);
         // A folder with other models in it stays.
         folders.map(fs::remove_dir).take_while(Result::is_ok).for_each(drop);

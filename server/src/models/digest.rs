@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256, written `sha256:` and 64 hexadecimal digits in lower case. Nothing else becomes one: in CVE-2024-37032 and
@@ -33,6 +34,11 @@ impl Digest {
         Some(Self(bytes))
     }
 
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
     /// The digest of a file, read from its beginning to its end. Blocks.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
@@ -49,8 +55,20 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("sha256:")?;
+        write!(formatter, "sha256:{self:x}")
+    }
+}
+
+/// The digits alone.
+impl fmt::LowerHex for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -72,6 +90,7 @@ mod tests {
         std::fs::write(&path, "").unwrap();
 
         assert_eq!(Digest::of_file(&path).unwrap(), Digest::parse(EMPTY).unwrap());
+        assert_eq!(Digest::of(b""), Digest::parse(EMPTY).unwrap());
     }
 
     #[test]

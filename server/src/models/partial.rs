@@ -214,8 +214,8 @@ fn missing_is_fine(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// A program that finishes in between renames the file that was just opened here; then there is another one to open.
-fn open_locked(path: &Path) -> Result<File, PullError> {
+/// A file that nobody else has open so, an empty one if need be. A program that finishes in between renames the file that was just opened here; then there is another one to open.
+pub fn open_locked(path: &Path) -> Result<File, PullError> {
     loop {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.try_lock().map_err(|_| PullError::InUse)?;

@@ -11,7 +11,7 @@ use flotilla_engine::gguf;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Digest, ModelName, PullError, RemoteFile,
+    Digest, ModelName, PullError, RemoteFile, digests,
     download::{blocking, download},
     hugging_face,
     name::Source,
@@ -24,7 +24,7 @@ use crate::{backoff::Backoff, config::ModelSettings, store::job::Stage};
 /// Where models come from, and the folder that they go to. Cheap to clone.
 #[derive(Clone)]
 pub struct Registries {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     ollama: Site,
     hugging_face: Site,
 }
@@ -80,7 +80,12 @@ impl Registries {
         // In two steps, so that a pull that is cancelled while it is verified installs nothing.
         let (verified, remote) = (Arc::clone(&partial), remote.clone());
         blocking(move || verify(&verified, &remote)).await?;
-        blocking(move || Ok(partial.install()?)).await?;
+        blocking(move || {
+            partial.install()?;
+            digests::keep(&place, digest);
+            Ok(())
+        })
+        .await?;
         Ok(true)
     }
 
@@ -97,19 +102,6 @@ impl Registries {
             }
             tries += 1;
         }
-    }
-
-    /// Copy a GGUF file of this computer into the models folder. Blocks.
-    pub fn import(&self, file: &Path, name: &ModelName) -> Result<(), PullError> {
-        gguf::read(file).map_err(|error| PullError::Refused(error.to_string()))?;
-        let place = name.file(&self.folder);
-        let copy = place.with_added_extension("copy");
-        if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let copied = fs::copy(file, &copy).and_then(|_| fs::File::open(&copy)?.sync_all());
-        copied.and_then(|()| fs::rename(&copy, &place)).inspect_err(|_| drop(fs::remove_file(&copy)))?;
-        Ok(())
     }
 
     async fn find(&self, name: &ModelName) -> Result<(&Site, RemoteFile), PullError> {
@@ -137,15 +129,23 @@ impl Registries {
 /// The unfinished file, if there is room for the rest of it.
 fn open(place: &Path, remote: &RemoteFile) -> Result<Partial, PullError> {
     let partial = Partial::open(place, remote)?;
-    let needed = remote.size - partial.done_bytes() + SPARE_BYTES;
-    match free_bytes(place) {
-        Some(free) if free < needed => {
+    match check_room(place, remote.size - partial.done_bytes()) {
+        Ok(()) => Ok(partial),
+        Err(no_room) => {
             if partial.done_bytes() == 0 {
                 partial.remove()?;
             }
-            Err(PullError::NoRoom { needed: needed / 1_000_000, free: free / 1_000_000 })
+            Err(no_room)
         }
-        _ => Ok(partial),
+    }
+}
+
+/// Refuses so many bytes more where the disk of the folder around `place` would be full with them.
+pub(super) fn check_room(place: &Path, bytes: u64) -> Result<(), PullError> {
+    let needed = bytes + SPARE_BYTES;
+    match free_bytes(place) {
+        Some(free) if free < needed => Err(PullError::NoRoom { needed: needed / 1_000_000, free: free / 1_000_000 }),
+        _ => Ok(()),
     }
 }
 

@@ -16,8 +16,11 @@ const ANYWHERE: [(&str, &str); 4] = [
 ];
 /// An id or a number in the address may be wrong as well as a body.
 const WITH_AN_INPUT: [(&str, &str); 1] = [("400", "a value is not what it should be; the error names the field")];
-const WITH_A_BODY: [(&str, &str); 3] =
-    [("408", "the body took too long to come"), ("413", "the body is too large"), ("415", "the body is not JSON")];
+const WITH_A_BODY: [(&str, &str); 3] = [
+    ("408", "the body took too long to come"),
+    ("413", "the body is too large"),
+    ("415", "the body is not JSON, or it is packed"),
+];
 /// Where an engine may be too slow it may also break off, and who asks too much of it is refused.
 const WITH_AN_ENGINE: [(&str, &str); 2] = [
     ("429", "the caller has its share of the line already"),

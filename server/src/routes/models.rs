@@ -77,7 +77,7 @@ pub async fn pull(
     ))]
 pub async fn load(_: ModelChanges, State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {
     state.shutdown.refuse_while_draining()?;
-    state.engine.load(&name).await?;
+    state.engine.load(&name, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -23,6 +23,7 @@ use crate::{
         ollama::{Framing, Kind, Reply},
         sse,
     },
+    engine::KeepAlive,
     error::Result,
     state::AppState,
 };
@@ -54,18 +55,18 @@ async fn respond(
     }
 }
 
-/// The same for a request that asks nothing: its model is loaded or, with `unloads`, taken out of memory.
+/// The same for a request that asks nothing: its model is loaded or, if it is not to stay, taken out of memory.
 async fn respond_without_question(
     state: &AppState,
     model: Option<String>,
-    unloads: bool,
+    keep_alive: Option<KeepAlive>,
     framing: Framing,
     kind: Kind,
 ) -> Result<Response> {
     let asked_at = Instant::now();
-    let frame = match unloads {
+    let frame = match keep_alive == Some(KeepAlive::AT_ONCE) {
         true => Reply::new(kind, framing, memory::unload(state, model).await?, asked_at).unloaded(),
-        false => Reply::new(kind, framing, memory::load(state, model).await?, asked_at).loaded(),
+        false => Reply::new(kind, framing, memory::load(state, model, keep_alive).await?, asked_at).loaded(),
     };
     Ok(match framing {
         Framing::Whole => json(frame),

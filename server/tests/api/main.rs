@@ -19,6 +19,7 @@ mod embeddings;
 mod endless;
 mod health;
 mod jobs;
+mod limits;
 mod memory;
 mod messages;
 #[path = "../model_server/mod.rs"]
@@ -29,9 +30,11 @@ mod mortal;
 mod ollama_models;
 mod ollama_pull;
 mod openapi;
+mod paths;
 mod pull;
 mod pull_hostile;
 mod pulling;
+mod reasoning;
 #[path = "../registry/mod.rs"]
 mod registry;
 mod replicas;

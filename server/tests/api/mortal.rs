@@ -11,7 +11,7 @@ use flotilla::engine::{
 use futures::{StreamExt, stream};
 
 /// An engine that says these words and dies on the way. For a word such as `@now` it calls the function `now`, and for `@`
-/// alone another one each time that it is asked.
+/// alone another one each time that it is asked. A word such as `?hm` it thinks, with the number of the attempt.
 pub struct Mortal {
     words: &'static [&'static str],
     /// Whether it tells the tokens of its words, as the own engine does, and others do not.
@@ -63,7 +63,8 @@ impl Engine for Mortal {
             asked.push(request.clone());
             asked.len()
         };
-        let text_of = |words: &[&str]| words.iter().copied().filter(|word| !word.starts_with('@')).collect::<String>();
+        let text_of =
+            |words: &[&str]| words.iter().copied().filter(|word| !word.starts_with(['@', '?'])).collect::<String>();
         let mut said = 0;
         while text_of(&self.words[..said]) != request.answer_so_far.text {
             said += 1;
@@ -86,6 +87,9 @@ impl Engine for Mortal {
                 let name = if name.is_empty() { format!("call_{attempt}") } else { name.to_owned() };
                 let call = ToolCall { id: format!("{attempt}_{number}"), name, arguments: "{}".to_owned() };
                 return vec![Ok(Delta::ToolCall(call))];
+            }
+            if let Some(thought) = word.strip_prefix('?') {
+                return vec![Ok(Delta::Reasoning(format!("{thought} {attempt}. ")))];
             }
             let tokens = if tells_tokens { vec![number as i32] } else { Vec::new() };
             let logprob = TokenLogprob { bytes: word.as_bytes().to_vec(), logprob: 0.0, top: Vec::new() };

@@ -8,7 +8,11 @@ use flotilla::engine::{Scripted, Step, ToolCall};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, request};
+use crate::{
+    pulling::Pulling,
+    registry::{MODEL, digest, gguf},
+    support::{TestServer, request},
+};
 
 async fn server() -> TestServer {
     TestServer::new(Scripted::new(vec![]).with_context_length(2048)).await
@@ -26,8 +30,37 @@ async fn the_version_is_a_number_that_clients_can_compare() {
 async fn the_list_has_ollamas_shape() {
     assert_snapshot!(
         server().await.get("/api/tags").await.text(),
-        @r#"{"models":[{"name":"scripted","model":"scripted","modified_at":null,"size":0,"digest":"","details":{"parent_model":"","format":"gguf","family":"","families":[],"parameter_size":"","quantization_level":""}}]}"#
+        @r#"{"models":[{"name":"scripted","model":"scripted","modified_at":null,"size":0,"digest":"b51c5593064df99b1cc7c2bdc8e785ef30278bfb00af4f3b59be87c432ae230c","details":{"parent_model":"","format":"gguf","family":"","families":[],"parameter_size":"","quantization_level":""}}]}"#
     );
+}
+
+/// Of the only model in the list.
+async fn listed_digest(server: &TestServer) -> String {
+    server.get("/api/tags").await.json()["models"][0]["digest"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_model_that_was_pulled_has_the_digest_that_was_verified_at_once() {
+    let file = gguf(1000);
+    let pulling = Pulling::of(file.clone()).await.with_own_engine();
+    pulling.pull(MODEL).await;
+
+    assert_eq!(format!("sha256:{}", listed_digest(&pulling.server).await), digest(&file));
+    let own = pulling.server.get("/api/models").await.json();
+    assert_eq!(own["models"][0]["digest"], digest(&file));
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_put_there_has_an_id_at_once_and_its_digest_as_soon_as_it_was_read() {
+    let file = gguf(1000);
+    let pulling = Pulling::of(file.clone()).await.with_own_engine();
+    pulling.put("mine/1b.gguf", &file);
+
+    let first = listed_digest(&pulling.server).await;
+    assert!(first.len() == 64 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+    while format!("sha256:{}", listed_digest(&pulling.server).await) != digest(&file) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -38,6 +71,7 @@ async fn a_model_in_memory_says_until_when_and_with_what_context() {
         (&model["name"], &model["context_length"], &model["size_vram"]),
         (&json!("scripted"), &json!(2048), &json!(0))
     );
+    assert_eq!(model["digest"].as_str().unwrap().len(), 64);
     chrono::DateTime::parse_from_rfc3339(model["expires_at"].as_str().unwrap()).unwrap();
 }
 

@@ -20,7 +20,7 @@ async fn a_model_of_the_ollama_library_is_installed() {
     assert_eq!(job["status"], "complete", "{job}");
     assert_eq!((&job["model"], &job["digest"]), (&json!(MODEL), &json!(digest(&file))));
     assert_eq!((&job["done_bytes"], &job["total_bytes"]), (&json!(file.len()), &json!(file.len())));
-    assert_eq!(pulling.files(), [PathBuf::from(PLACE)]);
+    assert_eq!(pulling.files(), [PLACE.into(), PathBuf::from(PLACE).with_added_extension("digest")]);
     assert!(pulling.file("qwen2.5/0.5b.gguf") == file);
 }
 

@@ -99,6 +99,13 @@ impl Pulling {
         fs::read(self.folder.path().join("models").join(path)).unwrap()
     }
 
+    /// Write a file into the models folder, as its user may.
+    pub fn put(&self, path: &str, content: &[u8]) {
+        let path = self.folder.path().join("models").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
     /// Every file in the models folder and around it.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -8,7 +8,7 @@ use flotilla::engine::{EngineError, Role, Scripted, Step};
 use futures::StreamExt;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     endless::endless,
@@ -98,11 +98,32 @@ async fn a_stream_is_the_role_the_text_the_reason_and_one_end_mark() {
 
 #[tokio::test]
 async fn a_stream_has_the_headers_that_keep_proxies_from_holding_it_back() {
-    let response = ask(json!({ "stream": true })).await;
+    let server = TestServer::answering(&["Hello", " there"]).await;
+    let mut asking = json_request(Method::POST, PATH, asking(json!({ "stream": true })));
+    asking.headers_mut().insert(header::ACCEPT_ENCODING, "gzip, br, zstd".parse().unwrap());
+    let response = server.send(asking).await;
     assert_eq!(response.headers[header::CONTENT_TYPE], "text/event-stream");
     assert_eq!(response.headers[header::CACHE_CONTROL], "no-cache, no-store");
     assert_eq!(response.headers["x-accel-buffering"], "no");
     assert!(!response.headers.contains_key(header::CONTENT_ENCODING));
+    assert!(response.text().starts_with("data: {"));
+}
+
+#[tokio::test]
+async fn a_stream_whose_engine_takes_its_time_has_a_comment_every_15_seconds() {
+    let first = Arc::new(Notify::new());
+    let script = vec![Step::Wait(first.clone()), Step::Text("late".to_owned())];
+    let server = TestServer::new(Scripted::new(script)).await;
+    tokio::time::pause();
+    let mut events = server.stream(json_request(Method::POST, PATH, asking(json!({ "stream": true })))).await;
+    let headers = Instant::now();
+    for seconds in [15, 30, 45] {
+        assert_eq!(events.next().await.unwrap(), ": ka\n\n");
+        assert_eq!(headers.elapsed().as_secs(), seconds);
+    }
+    first.notify_one();
+    assert!(events.next().await.unwrap().contains("assistant"));
+    assert!(events.next().await.unwrap().contains("late"));
 }
 
 #[tokio::test]

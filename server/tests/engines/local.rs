@@ -12,8 +12,8 @@ use chrono::Utc;
 use flotilla::{
     chat::Parameters,
     engine::{
-        Capability, ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError, EngineKind,
-        FinishReason, Local, Output, Schema,
+        Capability, ChatRequest, Delta, Effort, EmbedRequest, EmbedText, Engine, EngineCommand, EngineError,
+        EngineKind, FinishReason, KeepAlive, Local, Output, Schema, Think,
     },
 };
 use futures::StreamExt;
@@ -276,7 +276,7 @@ async fn read_while_waiting<T>(engine: &Local, model: &str, pieces: usize, other
 async fn a_model_that_is_answering_is_not_pushed_out_and_another_one_waits_until_it_has_ended() {
     let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
     let engine = machine.engine_with_memory_for(1, &[]).await;
-    engine.load("a:1b").await.unwrap();
+    engine.load("a:1b", None).await.unwrap();
     let mut waiting = Box::pin(greet(&engine, "b:1b"));
 
     read_while_waiting(&engine, "a:1b", 20, &mut waiting).await;
@@ -289,7 +289,7 @@ async fn a_model_that_is_answering_is_not_pushed_out_and_another_one_waits_until
 async fn a_request_that_leaves_before_its_model_fits_holds_up_nobody() {
     let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
     let engine = machine.engine_with_memory_for(1, &[]).await;
-    engine.load("a:1b").await.unwrap();
+    engine.load("a:1b", None).await.unwrap();
 
     let mut waiting = Box::pin(greet(&engine, "b:1b"));
     read_while_waiting(&engine, "a:1b", 20, &mut waiting).await;
@@ -309,7 +309,7 @@ async fn keep_greeting(engine: &Local) -> Infallible {
 async fn a_model_comes_in_although_the_other_one_is_always_in_use() {
     let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
     let engine = machine.engine_with_memory_for(1, &[]).await;
-    engine.load("a:1b").await.unwrap();
+    engine.load("a:1b", None).await.unwrap();
     let other = async {
         for _ in 0..2 {
             greet(&engine, "b:1b").await.1.unwrap();
@@ -327,7 +327,7 @@ async fn a_model_comes_in_although_the_other_one_is_always_in_use() {
 async fn a_request_that_waits_too_long_for_memory_is_told_why() {
     let machine = Machine::with_starter_as(&["a:1b", "b:1b"]);
     let engine = machine.engine_with_memory_for(1, &["--first-token-timeout", "2"]).await;
-    engine.load("a:1b").await.unwrap();
+    engine.load("a:1b", None).await.unwrap();
     let mut story = engine.chat(ChatRequest { model: "a:1b".to_owned(), ..long_story() }).await.unwrap();
 
     let (_, completion) = greet(&engine, "b:1b").await;
@@ -393,15 +393,15 @@ async fn a_model_is_loaded_and_unloaded_when_asked_to() {
     let machine = Machine::with_starter_as(&[STARTER, "b:1b"]);
     let engine = machine.engine(&["--keep-alive", "-1"]);
 
-    engine.load(STARTER).await.unwrap();
-    engine.load("b:1b").await.unwrap();
+    engine.load(STARTER, None).await.unwrap();
+    engine.load("b:1b", None).await.unwrap();
     assert!(is_loaded(&engine, "b:1b").await);
     engine.unload("b:1b").await.unwrap();
     assert!(!is_loaded(&engine, "b:1b").await);
     assert!(!Path::new("/proc").join(&machine.processes()[1]).exists());
 
     engine.unload("b:1b").await.unwrap();
-    assert!(matches!(engine.load("missing").await, Err(EngineError::UnknownModel(_))));
+    assert!(matches!(engine.load("missing", None).await, Err(EngineError::UnknownModel(_))));
     assert!(matches!(engine.unload("missing").await, Err(EngineError::UnknownModel(_))));
 }
 
@@ -438,6 +438,65 @@ async fn with_a_keep_alive_of_0_a_model_leaves_the_memory_after_its_answer() {
     timeout(Duration::from_secs(10), left).await.expect("the process ends");
     greet(&engine, STARTER).await.1.unwrap();
     assert_eq!(machine.processes().len(), 2);
+}
+
+/// The seconds that the only model still has, rounded up; `None` for ever.
+async fn seconds_left(engine: &Local) -> Option<i64> {
+    let model = engine.models().await.unwrap().remove(0);
+    assert!(model.loaded);
+    model.unloads_at.map(|at| (at - Utc::now()).num_seconds() + 1)
+}
+
+#[tokio::test]
+async fn a_request_says_how_long_its_model_stays_and_the_next_leaves_that_as_it_is() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--keep-alive", "60"]);
+    let asking = |keep_alive| ChatRequest { keep_alive: Some(keep_alive), ..greeting(STARTER) };
+    greet(&engine, STARTER).await.1.unwrap();
+    assert!(matches!(seconds_left(&engine).await, Some(..=60)));
+
+    read(engine.chat(asking(KeepAlive::For(Duration::from_secs(5000)))).await.unwrap()).await.1.unwrap();
+    assert!((4000..=5000).contains(&seconds_left(&engine).await.unwrap()));
+    greet(&engine, STARTER).await.1.unwrap();
+    assert!((4000..=5000).contains(&seconds_left(&engine).await.unwrap()));
+
+    engine.load(STARTER, Some(KeepAlive::Forever)).await.unwrap();
+    assert_eq!(seconds_left(&engine).await, None);
+
+    let texts = vec![EmbedText::Text("one".to_owned())];
+    let keep_alive = Some(KeepAlive::AT_ONCE);
+    engine.embed(EmbedRequest { model: STARTER.to_owned(), texts, truncate: false, keep_alive }).await.unwrap();
+    let left = async { while is_loaded(&engine, STARTER).await {} };
+    timeout(Duration::from_secs(10), left).await.expect("it leaves");
+    greet(&engine, STARTER).await.1.unwrap();
+    assert!(matches!(seconds_left(&engine).await, Some(..=60)), "a model that comes again has forgotten it");
+}
+
+#[tokio::test]
+async fn a_model_leaves_on_a_request_where_others_never_do() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--keep-alive", "-1"]);
+    greet(&engine, STARTER).await.1.unwrap();
+    assert_eq!(seconds_left(&engine).await, None);
+
+    let request = ChatRequest { keep_alive: Some(KeepAlive::For(Duration::from_millis(1))), ..greeting(STARTER) };
+    read(engine.chat(request).await.unwrap()).await.1.unwrap();
+
+    let left = async { while is_loaded(&engine, STARTER).await {} };
+    timeout(Duration::from_secs(10), left).await.expect("it leaves");
+}
+
+#[tokio::test]
+async fn the_own_engine_cannot_be_asked_to_think() {
+    let machine = Machine::with_starter_as(&[STARTER]);
+    let engine = machine.engine(&["--keep-alive", "0"]);
+    let asking = |think| ChatRequest { think: Some(think), ..greeting(STARTER) };
+
+    let refused = engine.chat(asking(Think::Effort(Effort::Low))).await.err();
+    assert!(matches!(refused, Some(EngineError::Unsupported { param: "think", .. })));
+    assert!(machine.processes().is_empty());
+
+    assert!(read(engine.chat(asking(Think::Switch(false))).await.unwrap()).await.1.is_ok());
 }
 
 #[tokio::test]
@@ -517,7 +576,7 @@ async fn a_text_is_continued_without_a_template_and_texts_have_vectors() {
 
     let (text, _) = read(engine.chat(request).await.unwrap()).await;
     let texts = vec![EmbedText::Text("one".to_owned()), EmbedText::Text("two".to_owned())];
-    let request = EmbedRequest { model: STARTER.to_owned(), texts, truncate: false };
+    let request = EmbedRequest { model: STARTER.to_owned(), texts, truncate: false, keep_alive: None };
     let embeddings = engine.embed(request).await.unwrap();
 
     assert_eq!(text, " na na na na");

@@ -11,3 +11,4 @@ mod pool;
 mod scripted;
 mod support;
 mod upstream_forms;
+mod upstream_limits;

@@ -208,6 +208,7 @@ async fn the_installed_models_are_listed_with_the_default_first() {
     assert_eq!(models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["zephyr:latest", MODEL]);
     assert_eq!(models[1].quantization.as_deref(), Some("Q4_1"));
     assert_eq!(models[1].parameters, Some(134_520_000));
+    assert_eq!(models[1].digest.unwrap().to_string(), format!("sha256:{}", "b".repeat(64)));
 }
 
 #[tokio::test]

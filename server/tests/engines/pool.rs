@@ -130,7 +130,10 @@ async fn vectors_are_asked_of_another_server_too_and_leave_nothing_to_do() {
 
     for number in 0..20 {
         let texts = vec![EmbedText::Text(number.to_string())];
-        let embeddings = pool.embed(EmbedRequest { model: "model".to_owned(), texts, truncate: false }).await.unwrap();
+        let embeddings = pool
+            .embed(EmbedRequest { model: "model".to_owned(), texts, truncate: false, keep_alive: None })
+            .await
+            .unwrap();
         assert_eq!(embeddings.vectors, [[1.0, 0.0]]);
         pass(Duration::from_secs(1)).await;
     }

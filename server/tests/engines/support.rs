@@ -45,7 +45,7 @@ pub async fn read(mut answer: ChatStream) -> (String, Result<Completion, EngineE
     while let Some(item) = answer.next().await {
         match item {
             Ok(Delta::Text(piece)) => text.push_str(&piece.text),
-            Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
+            Ok(Delta::Reasoning(_) | Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
             Ok(Delta::Done(completion)) => return (text, Ok(completion)),
             Err(error) => return (text, Err(error)),
         }
@@ -81,11 +81,13 @@ pub struct Reply {
     pub piece: usize,
     /// Close the connection where the body ends, in a way that says that more was to come.
     pub breaks_off: bool,
+    /// Say that the body is packed with gzip.
+    pub is_packed: bool,
 }
 
 impl Reply {
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), piece: usize::MAX, breaks_off: false }
+        Self { status: StatusCode::OK, body: body.into(), piece: usize::MAX, breaks_off: false, is_packed: false }
     }
 
     pub fn error(status: u16, body: &str) -> Self {
@@ -128,11 +130,13 @@ async fn play(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> Res
         headers: parts.headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
     });
-    let Reply { status, body, piece, breaks_off } = shared.reply.clone();
+    let Reply { status, body, piece, breaks_off, is_packed } = shared.reply.clone();
     let mut pieces: Vec<Result<Bytes, &str>> =
         body.chunks(piece.min(body.len().max(1))).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     if breaks_off {
         pieces.push(Err("the server died"));
     }
-    (status, [(header::LOCATION, "/elsewhere")], Body::from_stream(stream::iter(pieces))).into_response()
+    let encoding = if is_packed { "gzip" } else { "identity" };
+    let headers = [(header::LOCATION, "/elsewhere"), (header::CONTENT_ENCODING, encoding)];
+    (status, headers, Body::from_stream(stream::iter(pieces))).into_response()
 }

@@ -1,10 +1,12 @@
 //! What engines behind HTTP are asked and answer besides plain chat: tools, schemas, probabilities, texts and vectors.
 
+use std::time::Duration;
+
 use flotilla::{
     chat::Parameters,
     engine::{
-        ChatRequest, Delta, EmbedRequest, EmbedText, Engine, EngineError, Function, Ollama, OpenAi, Output,
-        PromptMessage, Role, Schema, ToolCall, ToolChoice, Tools,
+        ChatRequest, Delta, Effort, EmbedRequest, EmbedText, Engine, EngineError, Function, KeepAlive, Ollama, OpenAi,
+        Output, PromptMessage, Role, Schema, Think, ToolCall, ToolChoice, Tools,
     },
 };
 use futures::StreamExt;
@@ -60,7 +62,7 @@ fn continuing() -> ChatRequest {
 
 fn embedding() -> EmbedRequest {
     let texts = ["one", "two"].map(|text| EmbedText::Text(text.to_owned())).to_vec();
-    EmbedRequest { model: MODEL.to_owned(), texts, truncate: true }
+    EmbedRequest { model: MODEL.to_owned(), texts, truncate: true, keep_alive: None }
 }
 
 #[tokio::test]
@@ -117,6 +119,26 @@ async fn openais_probabilities_come_before_their_text() {
     let Ok(Delta::Logprobs(tokens)) = &answer[0] else { panic!("{answer:?}") };
     assert_eq!((tokens[0].bytes.as_slice(), tokens[0].logprob), (b"Hi".as_slice(), -0.5));
     assert_eq!(answer[1].as_ref().unwrap(), &Delta::Text("Hi".to_owned().into()));
+}
+
+#[tokio::test]
+async fn openais_thoughts_are_read_under_either_name_and_once_under_both() {
+    let events = [
+        r#"{"choices":[{"delta":{"role":"assistant","content":null,"reasoning_content":"Hm. "}}]}"#,
+        r#"{"choices":[{"delta":{"content":"","reasoning":"Well. "},"logprobs":{"content":[{"token":"x","logprob":-1,"bytes":null,"top_logprobs":[]}]}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"So. ","reasoning":"So. "}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning":{"effort":"low"}}}]}"#,
+        r#"{"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#,
+        "[DONE]",
+    ];
+    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let (_player, engine) = openai(Reply::ok(body)).await;
+
+    let answer: Vec<_> = engine.chat(greeting(MODEL)).await.unwrap().map(Result::unwrap).collect().await;
+
+    let thoughts = ["Hm. ", "Well. ", "So. "].map(|thought| Delta::Reasoning(thought.to_owned()));
+    assert_eq!((&answer[..3], &answer[3]), (&thoughts[..], &Delta::Text("Hi".to_owned().into())));
+    assert!(matches!(answer[4..], [Delta::Done(_)]));
 }
 
 #[tokio::test]
@@ -212,6 +234,50 @@ async fn ollama_continues_a_text_and_makes_vectors() {
     assert_eq!((embeddings.vectors.len(), embeddings.tokens), (2, 2));
     let expected = json!({ "model": MODEL, "input": ["one", "two"], "truncate": true });
     assert_eq!(player.last_request().body, expected);
+}
+
+#[tokio::test]
+async fn ollama_is_told_how_long_a_model_stays_in_seconds() {
+    let (player, engine) = ollama(Reply::ok(OLLAMA_ANSWER)).await;
+    for (keep_alive, expected) in [(KeepAlive::For(Duration::from_secs(300)), 300.0), (KeepAlive::Forever, -1.0)] {
+        let request = ChatRequest { keep_alive: Some(keep_alive), ..greeting(MODEL) };
+        read(engine.chat(request).await.unwrap()).await.1.unwrap();
+        assert_eq!(player.last_request().body["keep_alive"], expected);
+    }
+    player.play(Reply::ok(r#"{"embeddings":[[1,0],[0,1]]}"#));
+    engine.embed(EmbedRequest { keep_alive: Some(KeepAlive::AT_ONCE), ..embedding() }).await.unwrap();
+    assert_eq!(player.last_request().body["keep_alive"], 0.0);
+}
+
+#[tokio::test]
+async fn ollama_is_asked_to_think_only_when_the_caller_says_so_and_its_thoughts_are_read() {
+    let body = "{\"message\":{\"content\":\"\",\"thinking\":\"Hm. \"},\"done\":false}\n\
+                {\"message\":{\"content\":\"Hi\"},\"done\":false}\n\
+                {\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n";
+    let (player, engine) = ollama(Reply::ok(body)).await;
+    let thinking = |think| ChatRequest { think: Some(think), ..greeting(MODEL) };
+
+    let answer: Vec<_> = engine.chat(thinking(Think::Switch(true))).await.unwrap().map(Result::unwrap).collect().await;
+
+    assert_eq!(answer[..2], [Delta::Reasoning("Hm. ".to_owned()), Delta::Text("Hi".to_owned().into())]);
+    assert_eq!(player.last_request().body["think"], true);
+    read(engine.chat(thinking(Think::Effort(Effort::High))).await.unwrap()).await.1.unwrap();
+    assert_eq!(player.last_request().body["think"], "high");
+    read(engine.chat(greeting(MODEL)).await.unwrap()).await.1.unwrap();
+    assert!(player.last_request().body.get("think").is_none());
+
+    player.play(Reply::ok("{\"response\":\"\",\"thinking\":\"Hm. \"}\n{\"response\":\"\",\"done\":true}\n"));
+    let answer: Vec<_> = engine.chat(continuing()).await.unwrap().map(Result::unwrap).collect().await;
+    assert_eq!(answer[0], Delta::Reasoning("Hm. ".to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_of_openais_cannot_be_asked_to_think_and_is_not() {
+    let (_player, engine) = openai(Reply::ok(OPENAI_ANSWER)).await;
+
+    let refused = engine.chat(ChatRequest { think: Some(Think::Switch(true)), ..greeting(MODEL) }).await.err();
+
+    assert!(matches!(refused, Some(EngineError::Unsupported { param: "think", .. })));
 }
 
 #[tokio::test]

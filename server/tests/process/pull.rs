@@ -152,6 +152,40 @@ async fn a_file_of_this_computer_is_installed_under_its_own_name_or_another() {
 }
 
 #[tokio::test]
+async fn a_file_that_does_not_fit_the_disk_is_not_copied() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::offering(gguf(100)).await);
+    let file = model_file(&folder, "huge.gguf", &gguf(1000));
+    fs::File::options().write(true).open(&file).unwrap().set_len(15 << 40).unwrap();
+
+    let output = pulled(folder.path(), &registry, &[&file]).await;
+
+    assert!(!output.status.success());
+    assert!(said(&output.stderr).contains("there is not enough room on the disk"), "{}", said(&output.stderr));
+    assert_eq!(fs::read_dir(folder.path().join("models/huge")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_a_killed_copy_has_left_goes_with_the_next_and_what_is_being_copied_stays() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::offering(gguf(100)).await);
+    let file = model_file(&folder, "model.gguf", &gguf(1000));
+    let copy = |place: &str| {
+        let path = folder.path().join("models").join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        (fs::File::create(&path).unwrap(), path)
+    };
+    let (left_over, busy) = (copy("hf.co/owner/Some-GGUF/Q4_0.gguf.copy"), copy("other/1b.gguf.copy"));
+    drop(left_over.0);
+    busy.0.lock().unwrap();
+
+    let output = pulled(folder.path(), &registry, &[&file, "--as", "mine:1b"]).await;
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    assert!(!left_over.1.exists() && busy.1.exists());
+
+    let output = pulled(folder.path(), &registry, &[&file, "--as", "other:1b"]).await;
+    assert!(said(&output.stderr).contains("another Flotilla is"), "{}", said(&output.stderr));
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_model_and_a_name_that_is_none_are_refused() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::offering(gguf(100)).await);
     let archive = model_file(&folder, "model.gguf", b"PK\x03\x04");

@@ -44,6 +44,10 @@ impl Slot {
                         used += tokens;
                         slot.count(tokens);
                     }
+                    Ok(Delta::Reasoning(_)) => {
+                        used += 1;
+                        slot.count(1);
+                    }
                     Ok(Delta::Logprobs(_) | Delta::ToolCall(_)) => {}
                     Ok(Delta::Done(completion)) => {
                         let usage = completion.usage;

@@ -3,12 +3,13 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::keep_alive::KeepAlive;
 use crate::{
     dialect::{
         OneOrMany,
         embedding::{check_text_count, with_dimensions},
     },
-    engine::{EmbedText, Embeddings},
+    engine::{self, EmbedText, Embeddings},
     error::{Error, Result},
 };
 
@@ -22,6 +23,8 @@ pub struct EmbedRequest {
     pub truncate: Option<bool>,
     /// Cut the vectors to so many numbers; for models that were trained for it.
     pub dimensions: Option<u32>,
+    /// As in a chat.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 /// The body of an answer of `/api/embed`. Durations are nanoseconds.
@@ -42,6 +45,8 @@ pub struct OldEmbedRequest {
     /// Without one, the server's default model is used.
     pub model: Option<String>,
     pub prompt: String,
+    /// As in a chat.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 /// The body of an answer of `/api/embeddings`.
@@ -53,6 +58,14 @@ pub struct OldEmbedResponse {
 impl EmbedRequest {
     pub fn truncate(&self) -> bool {
         self.truncate != Some(false)
+    }
+
+    /// How long the model is to stay in memory, if the request says so.
+    ///
+    /// # Errors
+    /// 400 for a `keep_alive` that is no duration.
+    pub fn keep_alive(&self) -> Result<Option<engine::KeepAlive>> {
+        KeepAlive::read(self.keep_alive.as_ref())
     }
 
     /// The texts.
@@ -67,6 +80,14 @@ impl EmbedRequest {
 }
 
 impl OldEmbedRequest {
+    /// How long the model is to stay in memory, if the request says so.
+    ///
+    /// # Errors
+    /// 400 for a `keep_alive` that is no duration.
+    pub fn keep_alive(&self) -> Result<Option<engine::KeepAlive>> {
+        KeepAlive::read(self.keep_alive.as_ref())
+    }
+
     /// The text.
     ///
     /// # Errors

@@ -4,12 +4,12 @@ use utoipa::ToSchema;
 
 use super::{
     keep_alive::KeepAlive,
-    options::{ChatOptions, check_images, check_think, schema},
+    options::{ChatOptions, check_images, schema},
 };
 use crate::{
     chat::Question,
     dialect::logprobs::logprobs,
-    engine::{Output, Prompt, PromptMessage, Role},
+    engine::{self, Output, Prompt, PromptMessage, Role, Think},
     error::{Error, Result},
 };
 
@@ -33,9 +33,11 @@ pub struct GenerateRequest {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
     pub top_logprobs: Option<i64>,
-    /// 0 takes the model out of memory after the answer, if callers may unload models, or at once where nothing is asked. For
-    /// all other values the server's KEEP_ALIVE stands.
+    /// From now on, if callers may load and unload models; without one it stays as it is, at first the server's KEEP_ALIVE.
+    /// Where nothing is asked, 0 takes the model out of memory at once.
     pub keep_alive: Option<KeepAlive>,
+    /// Think before the answer. Only an Ollama behind this server can be asked to; elsewhere only false.
+    pub think: Option<Think>,
 
     /// Not supported: only empty.
     pub suffix: Option<String>,
@@ -45,9 +47,6 @@ pub struct GenerateRequest {
     pub context: Option<Vec<i64>>,
     /// Not supported yet: only empty.
     pub images: Option<Vec<String>>,
-    /// Not supported yet: only false.
-    #[schema(value_type = Option<bool>)]
-    pub think: Option<Value>,
 }
 
 impl GenerateRequest {
@@ -55,12 +54,12 @@ impl GenerateRequest {
         self.stream != Some(false)
     }
 
-    /// Whether the model is to leave the memory afterwards.
+    /// How long the model is to stay in memory, if the request says so.
     ///
     /// # Errors
     /// 400 for a `keep_alive` that is no duration.
-    pub fn unloads(&self) -> Result<bool> {
-        self.keep_alive.as_ref().map_or(Ok(false), KeepAlive::is_zero)
+    pub fn keep_alive(&self) -> Result<Option<engine::KeepAlive>> {
+        KeepAlive::read(self.keep_alive.as_ref())
     }
 
     /// What the engine is asked, if anything.
@@ -83,12 +82,12 @@ impl GenerateRequest {
             let system = system.map(|system| PromptMessage::new(Role::System, system));
             Prompt::Messages(system.into_iter().chain([PromptMessage::new(Role::User, prompt)]).collect())
         });
-        Ok(prompt.map(|prompt| Question::new(self.model, prompt, parameters, output)))
+        let think = self.think;
+        Ok(prompt.map(|prompt| Question { think, ..Question::new(self.model, prompt, parameters, output) }))
     }
 
     /// Fields that change the answer must not be ignored: a client could not tell that they were.
     fn check_supported(&self) -> Result<()> {
-        check_think(self.think.as_ref())?;
         check_images(self.images.as_ref(), "images")?;
         let is_filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         if is_filled(&self.suffix) {

@@ -5,7 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::engine::{Capability, Model};
+use crate::{
+    engine::{Capability, Model},
+    models::Digest,
+};
 
 /// The version of Ollama whose wire format this is. Clients compare it with what they need, so it is a number.
 const VERSION: &str = "0.12.11";
@@ -36,8 +39,9 @@ pub struct InstalledModel {
     modified_at: Option<DateTime<Utc>>,
     /// In bytes: of the file, or of the memory that a loaded model takes; 0 where it is not known.
     size: u64,
-    /// Always empty: files are not hashed here.
-    digest: &'static str,
+    /// 64 hexadecimal digits. Of a file that was pulled here its SHA-256; of others the same once it is known, and before that
+    /// one of the model's name, size and time.
+    digest: String,
     details: ModelDetails,
 }
 
@@ -116,10 +120,17 @@ impl From<&Model> for InstalledModel {
             model: model.id.clone(),
             modified_at: model.modified_at,
             size: model.size_bytes.unwrap_or(0),
-            digest: "",
+            digest: format!("{:x}", model.digest.unwrap_or_else(|| digest_of_what_is_known(model))),
             details: model.into(),
         }
     }
+}
+
+/// In place of a digest that would take reading a large file, or that only another server could tell. Ollama's own client
+/// prints the first twelve digits, and panics where there are none.
+fn digest_of_what_is_known(model: &Model) -> Digest {
+    let known = (&model.id, model.size_bytes, model.modified_at);
+    Digest::of(&serde_json::to_vec(&known).expect("texts and numbers are JSON"))
 }
 
 impl From<&Model> for ModelDetails {

@@ -66,14 +66,6 @@ pub fn schema(format: Option<Value>) -> Result<Option<Schema>> {
     }
 }
 
-/// Refuses the wish for thoughts.
-pub fn check_think(think: Option<&Value>) -> Result<()> {
-    match think {
-        None | Some(Value::Null | Value::Bool(false)) => Ok(()),
-        Some(_) => Err(Error::unsupported("think", "thinking is not supported yet: leave out think")),
-    }
-}
-
 /// Refuses pictures; `at` is where they stand in the request.
 pub fn check_images(images: Option<&Vec<String>>, at: &str) -> Result<()> {
     match images {

@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 
 use super::{
     keep_alive::KeepAlive,
-    options::{ChatOptions, check_images, check_think, schema},
+    options::{ChatOptions, check_images, schema},
 };
 use crate::{
     chat::{Question, Trim},
     dialect::{ToolDefinition, check_message_count, logprobs::logprobs, tools::functions},
-    engine::{Output, PromptMessage, Role, ToolCall, ToolChoice, Tools},
+    engine::{self, Output, PromptMessage, Role, Think, ToolCall, ToolChoice, Tools},
     error::{Error, Result},
 };
 
@@ -35,13 +35,11 @@ pub struct ChatRequest {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens to tell in the place of each, 0 to 20.
     pub top_logprobs: Option<i64>,
-    /// 0 takes the model out of memory after the answer, if callers may unload models, or at once where nothing is asked. For
-    /// all other values the server's KEEP_ALIVE stands.
+    /// From now on, if callers may load and unload models; without one it stays as it is, at first the server's KEEP_ALIVE.
+    /// Where nothing is asked, 0 takes the model out of memory at once.
     pub keep_alive: Option<KeepAlive>,
-
-    /// Not supported yet: only false.
-    #[schema(value_type = Option<bool>)]
-    pub think: Option<Value>,
+    /// Think before the answer. Only an Ollama behind this server can be asked to; elsewhere only false.
+    pub think: Option<Think>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -76,12 +74,12 @@ impl ChatRequest {
         if self.truncate == Some(false) { Trim::Never } else { Trim::Oldest }
     }
 
-    /// Whether the model is to leave the memory afterwards.
+    /// How long the model is to stay in memory, if the request says so.
     ///
     /// # Errors
     /// 400 for a `keep_alive` that is no duration.
-    pub fn unloads(&self) -> Result<bool> {
-        self.keep_alive.as_ref().map_or(Ok(false), KeepAlive::is_zero)
+    pub fn keep_alive(&self) -> Result<Option<engine::KeepAlive>> {
+        KeepAlive::read(self.keep_alive.as_ref())
     }
 
     /// What the engine is asked, if anything.
@@ -89,7 +87,6 @@ impl ChatRequest {
     /// # Errors
     /// 400 that names the field, for values out of range and for wishes that cannot be met.
     pub fn into_question(self) -> Result<Option<Question>> {
-        check_think(self.think.as_ref())?;
         let parameters = self.options.unwrap_or_default().into_parameters()?;
         let asks = !self.messages.is_empty();
         if asks {
@@ -106,7 +103,8 @@ impl ChatRequest {
             tools: Some(tools).filter(|tools| !tools.functions.is_empty()),
             logprobs: logprobs(self.logprobs == Some(true), self.top_logprobs, "top_logprobs")?,
         };
-        Ok(asks.then(|| Question::new(self.model, messages, parameters, output)))
+        let think = self.think;
+        Ok(asks.then(|| Question { think, ..Question::new(self.model, messages, parameters, output) }))
     }
 }
 

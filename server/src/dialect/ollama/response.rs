@@ -43,6 +43,9 @@ pub struct GenerateResponse<'a> {
     model: &'a str,
     created_at: DateTime<Utc>,
     response: &'a str,
+    /// Thoughts before the answer, where a model server behind this one tells them apart.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    thinking: &'a str,
     #[serde(flatten)]
     #[schema(inline)]
     rest: Rest,
@@ -53,6 +56,9 @@ pub struct ResponseMessage<'a> {
     /// Always `assistant`.
     role: &'static str,
     content: &'a str,
+    /// Thoughts before the answer, where a model server behind this one tells them apart.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    thinking: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ResponseToolCall>,
 }
@@ -120,6 +126,7 @@ pub enum Kind {
 /// What one piece says.
 #[derive(Default)]
 struct Piece {
+    thinking: String,
     text: String,
     tool_calls: Vec<ToolCall>,
     logprobs: Vec<engine::TokenLogprob>,
@@ -134,8 +141,8 @@ impl Reply {
 
     /// The whole answer at once.
     pub fn whole(&self, answer: Collected) -> Bytes {
-        let Collected { text, tool_calls, logprobs, completion } = answer;
-        self.piece(Piece { text, tool_calls, logprobs, end: Some(completion) })
+        let Collected { reasoning: thinking, text, tool_calls, logprobs, completion } = answer;
+        self.piece(Piece { thinking, text, tool_calls, logprobs, end: Some(completion) })
     }
 
     /// The answer to a request that asks for nothing but that the model be loaded.
@@ -152,7 +159,8 @@ impl Reply {
         let (usage, timings) = (Usage::default(), Timings::default());
         let nothing = Completion { finish_reason: FinishReason::Stop, usage, timings };
         let summary = Summary { done_reason, ..self.summary(nothing) };
-        self.frame("", Vec::new(), Rest { logprobs: Vec::new(), done: true, summary: Some(summary) })
+        let rest = Rest { logprobs: Vec::new(), done: true, summary: Some(summary) };
+        self.frame("", "", Vec::new(), rest)
     }
 
     fn piece(&self, piece: Piece) -> Bytes {
@@ -161,18 +169,20 @@ impl Reply {
             done: piece.end.is_some(),
             summary: piece.end.map(|completion| self.summary(completion)),
         };
-        self.frame(&piece.text, piece.tool_calls, rest)
+        self.frame(&piece.thinking, &piece.text, piece.tool_calls, rest)
     }
 
-    fn frame(&self, text: &str, tool_calls: Vec<ToolCall>, rest: Rest) -> Bytes {
+    fn frame(&self, thinking: &str, text: &str, tool_calls: Vec<ToolCall>, rest: Rest) -> Bytes {
         let (model, created_at) = (self.model.as_str(), Utc::now());
         match self.kind {
             Kind::Chat(_) => {
                 let tool_calls = tool_calls.into_iter().map(ResponseToolCall::from).collect();
-                let message = ResponseMessage { role: "assistant", content: text, tool_calls };
+                let message = ResponseMessage { role: "assistant", content: text, thinking, tool_calls };
                 self.framing.frame(&ChatResponse { model, created_at, message, rest })
             }
-            Kind::Generate => self.framing.frame(&GenerateResponse { model, created_at, response: text, rest }),
+            Kind::Generate => {
+                self.framing.frame(&GenerateResponse { model, created_at, response: text, thinking, rest })
+            }
         }
     }
 
@@ -204,6 +214,7 @@ impl Writer for Reply {
                 self.logprobs.extend(tokens);
                 return None;
             }
+            Delta::Reasoning(thinking) => Piece { thinking, ..Piece::default() },
             Delta::Text(said) => {
                 Piece { text: said.text, logprobs: std::mem::take(&mut self.logprobs), ..Piece::default() }
             }

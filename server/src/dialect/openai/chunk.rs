@@ -40,6 +40,9 @@ pub struct ChunkDelta<'a> {
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
+    /// Thoughts before the answer, where a model server behind this one tells them apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[ChunkToolCall<'a>; 1]>,
 }
@@ -134,6 +137,10 @@ impl Writer for ChunkWriter {
             Delta::Logprobs(tokens) => {
                 self.choices[index].logprobs.extend(tokens);
                 None
+            }
+            Delta::Reasoning(thoughts) => {
+                let delta = ChunkDelta { reasoning_content: Some(&thoughts), ..ChunkDelta::default() };
+                Some(self.choice(index, delta, None, None))
             }
             Delta::Text(piece) => {
                 let logprobs = ChatLogprobs::of(std::mem::take(&mut self.choices[index].logprobs));

@@ -237,8 +237,8 @@ impl Writer for TextWriter {
                 progress.logprobs.extend(tokens);
                 return None;
             }
-            // A text without a chat template offers no tools.
-            Delta::ToolCall(_) => return None,
+            // A text without a chat template offers no tools, and its clients know no thoughts.
+            Delta::Reasoning(_) | Delta::ToolCall(_) => return None,
             Delta::Text(Piece { text, .. }) => {
                 let logprobs = CompletionLogprobs::of(&std::mem::take(&mut progress.logprobs), progress.characters);
                 progress.characters += text.chars().count();

@@ -36,6 +36,9 @@ pub struct AnswerMessage {
     role: &'static str,
     /// Null when the model calls tools and says nothing.
     content: Option<String>,
+    /// Thoughts before the answer, where a model server behind this one tells them apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
     /// Always null.
     #[schema(value_type = Option<String>)]
     refusal: (),
@@ -103,6 +106,7 @@ fn choice(index: usize, answer: Collected) -> ChatCompletionChoice {
         message: AnswerMessage {
             role: "assistant",
             content: (!answer.text.is_empty() || !calls_tools).then_some(answer.text),
+            reasoning_content: Some(answer.reasoning).filter(|reasoning| !reasoning.is_empty()),
             refusal: (),
             tool_calls: answer.tool_calls.into_iter().map(AnswerToolCall::from).collect(),
         },

@@ -21,7 +21,10 @@ use super::{
     process::{EngineCommand, LoadError, Process},
     residents::LEAST_KEEP_ALIVE,
 };
-use crate::{backoff::Backoff, engine::EngineError};
+use crate::{
+    backoff::Backoff,
+    engine::{EngineError, KeepAlive},
+};
 
 /// Dropping it ends its process.
 pub struct Resident {
@@ -29,6 +32,7 @@ pub struct Resident {
     /// Places that are held.
     held: AtomicUsize,
     last_used: Mutex<Instant>,
+    keep_alive: Mutex<KeepAlive>,
     memory: u64,
     limits: Limits,
     stop: CancellationToken,
@@ -74,6 +78,8 @@ pub struct Limits {
     pub load_timeout: Duration,
     /// Bytes that all models may take together.
     pub memory: u64,
+    /// How long a model stays unless a request says otherwise.
+    pub keep_alive: KeepAlive,
     /// Tells of each place that is given back.
     pub released: watch::Sender<()>,
 }
@@ -114,7 +120,7 @@ impl Resident {
         let (sender, state) = watch::channel(State::Loading);
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
         let (stopped, is_gone) = (stop.clone(), gone.clone());
-        let memory = launch.memory;
+        let (memory, last_used, keep_alive) = (launch.memory, Instant::now(), limits.keep_alive);
         tokio::spawn(async move {
             for predecessor in predecessors {
                 predecessor.cancelled().await;
@@ -122,7 +128,16 @@ impl Resident {
             keep_loaded(&launch, &sender, &stopped).await;
             is_gone.cancel();
         });
-        Self { state, held: AtomicUsize::new(0), last_used: Mutex::new(Instant::now()), memory, limits, stop, gone }
+        Self {
+            state,
+            held: AtomicUsize::new(0),
+            last_used: Mutex::new(last_used),
+            keep_alive: Mutex::new(keep_alive),
+            memory,
+            limits,
+            stop,
+            gone,
+        }
     }
 
     /// The process, as soon as it has loaded its model.
@@ -181,6 +196,19 @@ impl Resident {
     /// When a request came or ended last.
     pub fn last_used(&self) -> Instant {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long it stays from now on.
+    pub fn keep(&self, keep_alive: KeepAlive) {
+        *self.keep_alive.lock().unwrap_or_else(PoisonError::into_inner) = keep_alive;
+    }
+
+    /// When it leaves the memory if nobody asks for it; `None` for never.
+    pub fn unloads_at(&self) -> Option<Instant> {
+        match *self.keep_alive.lock().unwrap_or_else(PoisonError::into_inner) {
+            KeepAlive::For(time) => self.last_used().checked_add(time.max(LEAST_KEEP_ALIVE)),
+            KeepAlive::Forever => None,
+        }
     }
 
     fn touch(&self) {

@@ -82,9 +82,9 @@ impl Residents {
         Ok(self.end(name))
     }
 
-    /// Take the models out of memory that nobody has used for `keep_alive`, and return when the next is due.
-    pub fn unload_unused(&mut self, keep_alive: Duration) -> Option<Instant> {
-        let due = |resident: &Resident| resident.is_idle().then(|| resident.last_used() + keep_alive);
+    /// Take the models out of memory whose time is over, and return when the next is due.
+    pub fn unload_unused(&mut self) -> Option<Instant> {
+        let due = |resident: &Resident| resident.unloads_at().filter(|_| resident.is_idle());
         let is_due = |resident: &Resident| due(resident).is_some_and(|due| due <= Instant::now());
         let leaving: Vec<_> =
             self.by_name.iter().filter(|(_, resident)| is_due(resident)).map(|(name, _)| name.clone()).collect();
@@ -104,9 +104,9 @@ impl Residents {
         self.by_name.get(name).is_some_and(|resident| resident.is_loaded())
     }
 
-    /// When a model that is in memory was used last.
-    pub fn last_used(&self, name: &str) -> Option<Instant> {
-        self.by_name.get(name).filter(|resident| resident.is_loaded()).map(|resident| resident.last_used())
+    /// When a model that is in memory leaves it if nobody asks for it; `None` for never.
+    pub fn unloads_at(&self, name: &str) -> Option<Instant> {
+        self.by_name.get(name).filter(|resident| resident.is_loaded())?.unloads_at()
     }
 
     pub fn memory(&self) -> MemoryUse {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::Parameters,
     engine::{
-        self, EmbedText, EngineError, Output, PromptMessage, Role, Schema,
+        self, EmbedText, EngineError, KeepAlive, Output, PromptMessage, Role, Schema, Think,
         upstream::wire::{TokenLogprob, Tool},
     },
 };
@@ -24,6 +24,11 @@ pub struct ChatRequest<'a> {
     truncate: bool,
     /// Off: an answer that fills the context ends instead of forgetting the prompt.
     shift: bool,
+    /// Left to the model unless the request says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    think: Option<Think>,
+    #[serde(flatten)]
+    stay: Stay,
     options: Options<'a>,
 }
 
@@ -38,6 +43,11 @@ pub struct GenerateRequest<'a> {
     stream: bool,
     truncate: bool,
     shift: bool,
+    /// Left to the model unless the request says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    think: Option<Think>,
+    #[serde(flatten)]
+    stay: Stay,
     options: Options<'a>,
 }
 
@@ -46,6 +56,15 @@ pub struct EmbedRequest<'a> {
     model: &'a str,
     input: Vec<&'a str>,
     truncate: bool,
+    #[serde(flatten)]
+    stay: Stay,
+}
+
+/// How long the model stays in memory, in seconds; negative is for ever.
+#[derive(Serialize)]
+struct Stay {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_alive: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -104,6 +123,8 @@ impl<'a> ChatRequest<'a> {
             stream: true,
             truncate: false,
             shift: false,
+            think: request.think,
+            stay: request.keep_alive.into(),
             options: Options::new(&request.parameters, context_length),
         }
     }
@@ -119,6 +140,8 @@ impl<'a> GenerateRequest<'a> {
             stream: true,
             truncate: false,
             shift: false,
+            think: request.think,
+            stay: request.keep_alive.into(),
             options: Options::new(&request.parameters, context_length),
         }
     }
@@ -134,7 +157,22 @@ impl<'a> EmbedRequest<'a> {
                 Err(EngineError::Unsupported { param: "input", reason: "this engine takes texts and no tokens" })
             }
         });
-        Ok(Self { model: &request.model, input: texts.collect::<Result<_, _>>()?, truncate: request.truncate })
+        Ok(Self {
+            model: &request.model,
+            input: texts.collect::<Result<_, _>>()?,
+            truncate: request.truncate,
+            stay: request.keep_alive.into(),
+        })
+    }
+}
+
+impl From<Option<KeepAlive>> for Stay {
+    fn from(keep_alive: Option<KeepAlive>) -> Self {
+        let keep_alive = keep_alive.map(|keep_alive| match keep_alive {
+            KeepAlive::For(time) => time.as_secs_f64(),
+            KeepAlive::Forever => -1.0,
+        });
+        Self { keep_alive }
     }
 }
 
@@ -188,6 +226,8 @@ pub struct Chunk {
     pub message: Option<ChunkMessage>,
     /// Where a text is continued, in place of `message`.
     pub response: Option<String>,
+    /// The same of its thoughts.
+    pub thinking: Option<String>,
     pub logprobs: Vec<TokenLogprob>,
     pub done: bool,
     pub done_reason: Option<String>,
@@ -198,10 +238,12 @@ pub struct Chunk {
     pub eval_duration: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct ChunkMessage {
     #[serde(default)]
     pub content: String,
+    #[serde(default)]
+    pub thinking: String,
     #[serde(default)]
     pub tool_calls: Vec<ToolCall>,
 }
@@ -242,6 +284,8 @@ pub struct InstalledModel {
     pub name: String,
     pub size: u64,
     pub modified_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub digest: String,
     #[serde(default)]
     pub details: Details,
 }

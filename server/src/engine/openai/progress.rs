@@ -28,7 +28,7 @@ impl Progress {
         }
     }
 
-    /// Notes what `chunk` tells and gives its text, its probabilities first.
+    /// Notes what `chunk` tells and gives its thoughts and its text, the probabilities of which come before it.
     pub fn take(&mut self, chunk: wire::Chunk) -> Vec<Delta> {
         if let Some(usage) = chunk.usage {
             self.usage = Usage {
@@ -37,7 +37,8 @@ impl Progress {
                 completion_tokens: usage.completion_tokens,
             };
         }
-        let Some(choice) = chunk.choices.into_iter().next() else { return Vec::new() };
+        let Some(mut choice) = chunk.choices.into_iter().next() else { return Vec::new() };
+        let reasoning = choice.delta.take_reasoning();
         if let Some(reason) = choice.finish_reason {
             self.finish_reason = Some(if reason == "length" { FinishReason::Length } else { FinishReason::Stop });
         }
@@ -46,13 +47,16 @@ impl Progress {
         }
         let logprobs = choice.logprobs.and_then(|logprobs| logprobs.content).unwrap_or_default();
         let text = choice.delta.content.or(choice.text).filter(|text| !text.is_empty());
-        if text.is_some() {
+        let only_thinks = reasoning.is_some() && text.is_none();
+        if text.is_some() || only_thinks {
             self.last_token = Instant::now();
             self.first_token.get_or_insert(self.last_token);
         }
         let logprobs: Vec<_> = logprobs.into_iter().map(Into::into).collect();
-        let logprobs = (!logprobs.is_empty()).then_some(Delta::Logprobs(logprobs));
-        logprobs.into_iter().chain(text.map(|text| Delta::Text(text.into()))).collect()
+        // Those of thoughts are of nothing that the answer has.
+        let logprobs = (!logprobs.is_empty() && !only_thinks).then_some(Delta::Logprobs(logprobs));
+        let text = text.map(|text| Delta::Text(text.into()));
+        [reasoning.map(Delta::Reasoning), logprobs, text].into_iter().flatten().collect()
     }
 
     fn take_call(&mut self, piece: wire::ToolCallDelta) {

@@ -27,7 +27,19 @@ pub struct Choice {
 #[derive(Default, Deserialize)]
 pub struct ChoiceDelta {
     pub content: Option<String>,
+    /// Thoughts, as DeepSeek, llama-server and older vLLMs name them.
+    reasoning_content: Option<String>,
+    /// The same in newer vLLMs and in Ollama. Others have put more than a text here.
+    reasoning: Option<Value>,
     pub tool_calls: Option<Vec<ToolCallDelta>>,
+}
+
+impl ChoiceDelta {
+    /// Thoughts, whatever their name. Servers that send both names say the same twice.
+    pub fn take_reasoning(&mut self) -> Option<String> {
+        let by_its_newer_name = self.reasoning.take().and_then(|reasoning| reasoning.as_str().map(str::to_owned));
+        self.reasoning_content.take().or(by_its_newer_name).filter(|reasoning| !reasoning.is_empty())
+    }
 }
 
 /// A piece of a call; the first one has its name.

@@ -120,6 +120,7 @@ mod tests {
             capabilities: Vec::new(),
             family: None,
             modified_at: None,
+            digest: None,
             loaded: true,
             unloads_at: None,
             description: None,

@@ -97,7 +97,7 @@ impl Place {
     fn see(&mut self, item: &Result<Delta, EngineError>) {
         match item {
             Ok(Delta::Done(_)) => self.end(Ok(())),
-            Ok(Delta::Text(_) | Delta::ToolCall(_)) => self.count_piece(),
+            Ok(Delta::Reasoning(_) | Delta::Text(_) | Delta::ToolCall(_)) => self.count_piece(),
             // They come beside the text.
             Ok(Delta::Logprobs(_)) => {}
             Err(error) => self.end(Err(error)),

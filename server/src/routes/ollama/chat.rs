@@ -6,9 +6,9 @@ use axum::{
     response::Response,
 };
 
-use super::{memory::unloading, respond, respond_without_question};
+use super::{memory, respond, respond_without_question};
 use crate::{
-    chat::admission::Call,
+    chat::{Question, admission::Call},
     dialect::ollama::{ChatRequest, ChatResponse, ErrorBody, Framing, Kind},
     error::Result,
     extract::Json,
@@ -45,12 +45,12 @@ pub async fn chat(
 ) -> Result<Response> {
     let asked_at = Instant::now();
     let (framing, trim) = (framing(&headers, request.stream), request.trim());
-    let (model, unloads) = (request.model.clone(), request.unloads()?);
+    let (model, keep_alive) = (request.model.clone(), request.keep_alive()?);
     let Some(question) = request.into_question()? else {
-        return respond_without_question(&state, model, unloads, framing, Kind::Chat(None)).await;
+        return respond_without_question(&state, model, keep_alive, framing, Kind::Chat(None)).await;
     };
-    let opening = open(state.clone(), call, question, trim);
-    let opening = if unloads { unloading(state, opening) } else { opening };
+    let keep_alive = memory::allowed(&state, keep_alive);
+    let opening = open(state, call, Question { keep_alive, ..question }, trim);
     let opening = located(opening, "messages", "format");
     respond(opening, framing, asked_at, |answer| Kind::Chat(answer.map(|answer| answer.context))).await
 }

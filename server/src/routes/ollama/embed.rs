@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 
+use super::memory;
 use crate::{
     chat::{self, admission::Call},
     dialect::ollama::{EmbedRequest, EmbedResponse, ErrorBody, OldEmbedRequest, OldEmbedResponse},
@@ -31,7 +32,8 @@ pub async fn embed(
 ) -> Result<Json<EmbedResponse>> {
     let asked_at = Instant::now();
     let (model, dimensions, truncate) = (request.model.take(), request.dimensions, request.truncate());
-    let made = chat::embed(&state, &call, model, request.into_texts()?, truncate).await;
+    let keep_alive = memory::allowed(&state, request.keep_alive()?);
+    let made = chat::embed(&state, &call, model, request.into_texts()?, truncate, keep_alive).await;
     let (model, embeddings) = made.map_err(|error| error.located("input", "input"))?;
     Ok(Json(EmbedResponse::new(model, embeddings, dimensions, asked_at)?))
 }
@@ -55,8 +57,8 @@ pub async fn embed_one(
     call: Call,
     Json(mut request): Json<OldEmbedRequest>,
 ) -> Result<Json<OldEmbedResponse>> {
-    let model = request.model.take();
-    let made = chat::embed(&state, &call, model, request.into_texts()?, true).await;
+    let (model, keep_alive) = (request.model.take(), memory::allowed(&state, request.keep_alive()?));
+    let made = chat::embed(&state, &call, model, request.into_texts()?, true, keep_alive).await;
     let (_, embeddings) = made.map_err(|error| error.located("prompt", "prompt"))?;
     Ok(Json(embeddings.into()))
 }

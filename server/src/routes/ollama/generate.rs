@@ -2,9 +2,9 @@ use std::time::Instant;
 
 use axum::{extract::State, response::Response};
 
-use super::{memory::unloading, respond, respond_without_question};
+use super::{memory, respond, respond_without_question};
 use crate::{
-    chat::{Trim, admission::Call},
+    chat::{Question, Trim, admission::Call},
     dialect::ollama::{ErrorBody, Framing, GenerateRequest, GenerateResponse, Kind},
     error::Result,
     extract::Json,
@@ -38,12 +38,12 @@ pub async fn generate(
 ) -> Result<Response> {
     let asked_at = Instant::now();
     let framing = if request.streams() { Framing::Line } else { Framing::Whole };
-    let (model, unloads) = (request.model.clone(), request.unloads()?);
+    let (model, keep_alive) = (request.model.clone(), request.keep_alive()?);
     let Some(question) = request.into_question()? else {
-        return respond_without_question(&state, model, unloads, framing, Kind::Generate).await;
+        return respond_without_question(&state, model, keep_alive, framing, Kind::Generate).await;
     };
-    let opening = open(state.clone(), call, question, Trim::Never);
-    let opening = if unloads { unloading(state, opening) } else { opening };
+    let keep_alive = memory::allowed(&state, keep_alive);
+    let opening = open(state, call, Question { keep_alive, ..question }, Trim::Never);
     let opening = located(opening, "prompt", "format");
     respond(opening, framing, asked_at, |_| Kind::Generate).await
 }

@@ -28,7 +28,7 @@ pub async fn embeddings(
     Json(request): Json<EmbeddingRequest>,
 ) -> Result<Json<EmbeddingList>> {
     let EmbeddingRequest { model, input, encoding_format, dimensions } = request;
-    let made = chat::embed(&state, &call, model, input.into_texts()?, false).await;
+    let made = chat::embed(&state, &call, model, input.into_texts()?, false, None).await;
     let (model, embeddings) = made.map_err(|error| error.located("input", "input"))?;
     Ok(Json(EmbeddingList::new(model, embeddings, encoding_format, dimensions)?))
 }

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { Ollama } from "ollama";
 
-import { all, CALLING, serve, serveCalling, STARTER } from "./flotilla.js";
+import { all, CALLING, scripted, serve, serveCalling, STARTER } from "./flotilla.js";
 
 describe("Ollama's client", () => {
   let server;
@@ -28,7 +28,21 @@ describe("Ollama's client", () => {
 
   test("the starter model is listed", async () => {
     const { models } = await client.list();
-    assert(models.some((model) => model.name === STARTER && model.size > 90_000_000));
+    const starter = models.find((model) => model.name === STARTER);
+    assert(starter.size > 90_000_000);
+    assert.match(starter.digest, /^[0-9a-f]{64}$/);
+  });
+
+  test("a caller that has its share is a 429, and a page of another site a 403", async (context) => {
+    const busy = await scripted("one two", { SCRIPT_DELAY_MS: "3000", MAX_PER_CALLER: "1" });
+    context.after(() => busy.stop());
+    const ask = (headers, stream = false) =>
+      new Ollama({ host: busy.url, headers }).chat({ model: "scripted", messages, stream });
+    const answer = await ask({}, true);
+    await answer[Symbol.asyncIterator]().next();
+    await assert.rejects(ask({}), { status_code: 429 });
+    await assert.rejects(ask({ Origin: "https://elsewhere.example" }), { status_code: 403 });
+    answer.abort();
   });
 
   test("a model in memory is listed and shown", async () => {

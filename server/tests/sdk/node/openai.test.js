@@ -168,10 +168,11 @@ describe("with the real model", () => {
 });
 
 describe("with other servers", () => {
-  const ask = (server, apiKey) =>
-    new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 }).chat.completions.create({
+  const ask = (server, apiKey, { stream, ...options } = {}) =>
+    new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0, ...options }).chat.completions.create({
       model: "scripted",
       messages: [{ role: "user", content: "hello" }],
+      stream,
     });
 
   test("the access token is the API key", async (context) => {
@@ -179,6 +180,29 @@ describe("with other servers", () => {
     context.after(() => server.stop());
     assert.equal((await ask(server, "right")).choices[0].message.content, "one two three");
     await assert.rejects(ask(server, "wrong"), OpenAI.AuthenticationError);
+  });
+
+  test("a page of another site is denied", async (context) => {
+    const server = await scripted("one");
+    context.after(() => server.stop());
+    const defaultHeaders = { Origin: "https://elsewhere.example" };
+    await assert.rejects(ask(server, "none", { defaultHeaders }), (error) => {
+      assert(error instanceof OpenAI.PermissionDeniedError);
+      assert.equal(error.code, "forbidden");
+      return true;
+    });
+  });
+
+  test("a caller that has its share is limited and told when to come back", async (context) => {
+    const server = await scripted("one two", { SCRIPT_DELAY_MS: "60000", MAX_PER_CALLER: "1" });
+    context.after(() => server.stop());
+    const answer = await ask(server, "none", { stream: true });
+    await assert.rejects(ask(server, "none"), (error) => {
+      assert(error instanceof OpenAI.RateLimitError);
+      assert(Number(error.headers.get("retry-after")) > 0);
+      return true;
+    });
+    answer.controller.abort();
   });
 
   test("an engine that is down is a server error that may be retried", async (context) => {

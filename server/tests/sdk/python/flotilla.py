@@ -28,7 +28,7 @@ def scripted(text, **settings):
     with tempfile.TemporaryDirectory() as folder:
         script = pathlib.Path(folder, "script.txt")
         script.write_text(text)
-        with serve(SCRIPT=str(script), SCRIPT_DELAY_MS="0", **settings) as url:
+        with serve(**{"SCRIPT": str(script), "SCRIPT_DELAY_MS": "0"} | settings) as url:
             yield url
 
 

@@ -35,6 +35,7 @@ class RealModel(unittest.TestCase):
     def test_the_starter_model_is_listed(self):
         (model,) = [model for model in self.client.list().models if model.model == STARTER]
         self.assertGreater(model.size, 90_000_000)
+        self.assertRegex(model.digest, "^[0-9a-f]{64}$")
         self.assertEqual(model.details.format, "gguf")
 
     def test_a_model_in_memory_is_listed_as_such(self):
@@ -171,6 +172,26 @@ class Models(unittest.TestCase):
         with scripted("one") as url, self.assertRaises(ollama.ResponseError) as caught:
             ollama.Client(host=url).pull("../../etc/passwd")
         self.assertEqual(caught.exception.status_code, 400)
+
+
+class Refusals(unittest.TestCase):
+    def refusal(self, client):
+        with self.assertRaises(ollama.ResponseError) as caught:
+            client.chat(model="scripted", messages=QUESTION)
+        self.assertTrue(caught.exception.error)
+        return caught.exception.status_code
+
+    def test_a_page_of_another_site_is_a_403(self):
+        with scripted("one") as url:
+            self.assertEqual(self.refusal(ollama.Client(host=url, headers={"Origin": "https://elsewhere.example"})), 403)
+
+    def test_a_caller_that_has_its_share_is_a_429(self):
+        with scripted("one two", SCRIPT_DELAY_MS="3000", MAX_PER_CALLER="1") as url:
+            client = ollama.Client(host=url)
+            answer = client.chat(model="scripted", messages=QUESTION, stream=True)
+            next(answer)
+            self.assertEqual(self.refusal(client), 429)
+            answer.close()
 
 
 class Functions(unittest.TestCase):

@@ -186,6 +186,22 @@ class OtherServers(unittest.TestCase):
         self.assertEqual(caught.exception.status_code, 503)
         self.assertGreater(int(caught.exception.response.headers["retry-after"]), 0)
 
+    def test_a_page_of_another_site_is_denied(self):
+        with scripted("one") as url, self.assertRaises(openai.PermissionDeniedError) as caught:
+            self.ask(url, api_key="none", default_headers={"Origin": "https://elsewhere.example"})
+        self.assertEqual((caught.exception.status_code, caught.exception.code), (403, "forbidden"))
+
+    def test_a_caller_that_has_its_share_is_limited_and_told_when_to_come_back(self):
+        with (
+            scripted("one two", SCRIPT_DELAY_MS="60000", MAX_PER_CALLER="1") as url,
+            openai.OpenAI(base_url=url + "/v1", api_key="none", max_retries=0) as client,
+            client.chat.completions.create(model="scripted", messages=QUESTION, stream=True),
+            self.assertRaises(openai.RateLimitError) as caught,
+        ):
+            self.ask(url, api_key="none")
+        self.assertEqual((caught.exception.status_code, caught.exception.code), (429, "rate_limit_exceeded"))
+        self.assertGreater(int(caught.exception.response.headers["retry-after"]), 0)
+
     def test_a_flotilla_in_front_of_another_passes_everything_on(self):
         with serve() as behind, serve(OPENAI_BASE_URL=behind + "/v1") as url:
             with openai.OpenAI(base_url=url + "/v1", api_key="none", max_retries=0) as client:

@@ -46,7 +46,7 @@ impl Draft {
     /// Notes what the answer goes on with, and tells each thing that comes of it. The last delta ends the response.
     pub fn note(&mut self, delta: Delta, mut tell: impl FnMut(Change<'_>)) {
         match delta {
-            Delta::Logprobs(_) => {}
+            Delta::Reasoning(_) | Delta::Logprobs(_) => {}
             Delta::Text(piece) => self.say(&piece.text, &mut tell),
             Delta::ToolCall(call) => {
                 self.close_message(&mut tell);
