@@ -192,8 +192,8 @@ fn chat(topic: &str) -> Vec<Message> {
     ]
 }
 
-/// Where the server found the model that it calls `<name>:<tag>`.
+/// The file that the server runs the model from that it calls `<name>:<tag>`.
 fn model_file(models: &Path, model: &str) -> PathBuf {
     let (name, tag) = model.split_once(':').unwrap_or((model, "latest"));
-    models.join(name).join(format!("{tag}.gguf"))
+    flotilla::models::weights_of(&models.join(name).join(format!("{tag}.gguf")))
 }

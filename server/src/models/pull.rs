@@ -11,13 +11,14 @@ use flotilla_engine::gguf;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Digest, ModelName, PullError, RemoteFile,
+    Digest, ModelName, PullError, RemoteFile, disk,
     download::{blocking, download},
     hugging_face,
     name::Source,
     ollama_registry,
     partial::{self, Partial},
     site::Site,
+    weights,
 };
 use crate::{backoff::Backoff, config::ModelSettings, store::job::Stage};
 
@@ -41,8 +42,6 @@ pub struct Progress {
 
 /// How often a registry is asked for a model before the user hears that it does not answer.
 const LOOKUPS: u32 = 4;
-/// What stays free on the disk for everything else.
-const SPARE_BYTES: u64 = 256 << 20;
 
 impl Registries {
     pub fn new(settings: &ModelSettings) -> anyhow::Result<Self> {
@@ -109,7 +108,7 @@ impl Registries {
         }
         let copied = fs::copy(file, &copy).and_then(|_| fs::File::open(&copy)?.sync_all());
         copied.and_then(|()| fs::rename(&copy, &place)).inspect_err(|_| drop(fs::remove_file(&copy)))?;
-        Ok(())
+        Ok(weights::remove(&place)?)
     }
 
     async fn find(&self, name: &ModelName) -> Result<(&Site, RemoteFile), PullError> {
@@ -137,28 +136,13 @@ impl Registries {
 /// The unfinished file, if there is room for the rest of it.
 fn open(place: &Path, remote: &RemoteFile) -> Result<Partial, PullError> {
     let partial = Partial::open(place, remote)?;
-    let needed = remote.size - partial.done_bytes() + SPARE_BYTES;
-    match free_bytes(place) {
-        Some(free) if free < needed => {
-            if partial.done_bytes() == 0 {
-                partial.remove()?;
-            }
-            Err(PullError::NoRoom { needed: needed / 1_000_000, free: free / 1_000_000 })
+    if let Err(no_room) = disk::check_room(place, remote.size - partial.done_bytes()) {
+        if partial.done_bytes() == 0 {
+            partial.remove()?;
         }
-        _ => Ok(partial),
+        return Err(no_room.into());
     }
-}
-
-/// What a user's program may still write to the disk of the folder around `place`.
-#[cfg(unix)]
-fn free_bytes(place: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(place.parent()?).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
+    Ok(partial)
 }
 
 /// Check what came; what is wrong is removed.
