@@ -1,6 +1,7 @@
 //! Decode speed of one chat and of several, through the whole server and through llama.cpp alone.
 
 use clap::Args;
+use flotilla::models::weights_of;
 
 use crate::{
     SLOTS, Setup,
@@ -44,7 +45,7 @@ pub struct DecodeArgs {
 enum Run {
     ServerAlone,
     LlamaAlone,
-    /// With the file that was downloaded, where `flotilla optimize` has put another into its place.
+    /// With the file that was downloaded, where the server runs the weights that `flotilla optimize` made of it.
     OriginalAlone,
     ServerTogether,
     LlamaTogether,
@@ -76,9 +77,9 @@ pub fn measure(setup: &Setup, DecodeArgs { chats }: &DecodeArgs) -> anyhow::Resu
     let server = setup.serve_model_with(&[("--guess-tokens", 0), ("--slots", *chats)])?;
     let clients = runtime.block_on(Clients::connect(server.endpoint()))?;
     let file = setup.model_file(&clients.model)?;
-    let llama = Llama::load(&file, setup.load_options())?;
-    let original = file.with_added_extension("original");
-    let original = original.exists().then(|| Llama::load(&original, setup.load_options())).transpose()?;
+    let weights = weights_of(&file);
+    let llama = Llama::load(&weights, setup.load_options())?;
+    let original = (weights != file).then(|| Llama::load(&file, setup.load_options())).transpose()?;
     let mut peer = Peer::new(&llama, *chats)?;
     let mut original_peer = original.as_ref().map(|llama| Peer::new(llama, *chats)).transpose()?;
 

@@ -72,14 +72,8 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub slots: u32,
 
-    /// Threads that the own engine computes with; by default one for each core.
-    #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..=256))]
-    threads: Option<u32>,
-
-    /// Layers of a model that a GPU computes for the own engine, in a build with the feature `cuda`; by default all of them.
-    /// Fewer are for a model that does not fit its memory.
-    #[arg(long, env)]
-    pub gpu_layers: Option<u32>,
+    #[command(flatten)]
+    pub machine: MachineSettings,
 
     /// MiB of memory in which the own engine keeps the beginnings of conversations that no slot holds any more, so that they are
     /// not computed again; 0 keeps none.
@@ -196,7 +190,7 @@ pub struct Config {
     pub autoscaling: AutoscalingSettings,
 }
 
-/// Where models are kept and where they come from: what `flotilla serve` and `flotilla pull` have in common.
+/// Where models are kept and where they come from: what the commands of `flotilla` have in common.
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct ModelSettings {
@@ -215,6 +209,20 @@ pub struct ModelSettings {
     /// Where models whose name begins with `hf.co/` are pulled from.
     #[arg(long, env, default_value = "https://huggingface.co")]
     pub hugging_face_url: String,
+}
+
+/// What models compute on: what `flotilla serve` and `flotilla optimize` have in common.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct MachineSettings {
+    /// Threads that the own engine computes with; by default one for each core.
+    #[arg(long, env, value_parser = clap::value_parser!(u32).range(1..=256))]
+    threads: Option<u32>,
+
+    /// Layers of a model that a GPU computes for the own engine, in a build with the feature `cuda`; by default all of them.
+    /// Fewer are for a model that does not fit its memory.
+    #[arg(long, env)]
+    pub gpu_layers: Option<u32>,
 }
 
 /// Where traces go, under OpenTelemetry's own names. Its library reads the rest of them, such as OTEL_TRACES_SAMPLER, from
@@ -316,11 +324,6 @@ impl Config {
         }
     }
 
-    /// llama.cpp computes slower when threads share a core with each other, so the default leaves none over.
-    pub fn threads(&self) -> u32 {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32))
-    }
-
     /// Answers that one replica of a model writes at once.
     pub fn slots_per_replica(&self) -> usize {
         let slots = if self.runs_models() { self.slots } else { self.upstream_slots };
@@ -374,6 +377,13 @@ impl ModelSettings {
             Some(folder) => Ok(folder.clone()),
             None => Ok(self.data_dir()?.join("models")),
         }
+    }
+}
+
+impl MachineSettings {
+    /// llama.cpp computes slower when threads share a core with each other, so the default leaves none over.
+    pub fn threads(&self) -> u32 {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32))
     }
 }
 

@@ -1,5 +1,6 @@
-//! The program: `flotilla serve`, `flotilla pull`, and `flotilla engine`, which the server starts by itself.
+//! The program: `flotilla serve`, `flotilla pull`, `flotilla optimize`, and `flotilla engine`, which the server starts by itself.
 
+mod optimise;
 mod pull;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Serve(Box<Config>),
     /// Install a model from the Ollama library, from Hugging Face or from a file.
     Pull(pull::Pull),
+    /// Give a model the weights that this machine computes fastest, if that pays.
+    Optimize(optimise::Optimise),
     /// Run one model on stdin and stdout; the server starts this by itself.
     #[command(hide = true)]
     Engine,
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(config) => serve(*config),
         Command::Pull(command) => pull::run(command),
+        Command::Optimize(command) => optimise::run(command),
         Command::Engine => engine::run_engine_process(),
     };
     match result {

@@ -3,12 +3,15 @@
 //! Code map, in the order of a download: [`name`] is what a user types; [`jobs`] lets the download go on without anybody
 //! watching; [`pull`] is one of them from start to end. It asks [`ollama_registry`] or [`hugging_face`] which file is
 //! meant, through [`site`], which keeps the other side from doing harm; [`download`] fetches the file into a [`partial`]
-//! one. [`import`] takes a file of this computer in its place. [`catalogue`] lists what is installed, and [`digests`] keeps what it found out of the files.
+//! one. [`import`] takes a file of this computer in its place. [`catalogue`] lists what is installed, and [`digests`] keeps
+//! what it found out of the files; [`weights`] says which file a model runs from, and [`optimise`] makes another one that fits
+//! this machine. [`disk`] is what all of them need of it.
 
 mod address;
 mod catalogue;
 mod digest;
 mod digests;
+mod disk;
 mod download;
 mod error;
 mod hugging_face;
@@ -16,9 +19,11 @@ mod import;
 pub mod jobs;
 mod name;
 mod ollama_registry;
+pub mod optimise;
 mod partial;
 mod pull;
 mod site;
+pub mod weights;
 
 pub use self::{
     catalogue::{Catalogue, InstalledModel},
@@ -28,6 +33,7 @@ pub use self::{
     jobs::Jobs,
     name::{ModelName, NameError},
     pull::{Progress, Registries},
+    weights::weights_of,
 };
 
 /// The model that set-up fetches, so that a new installation answers at once.

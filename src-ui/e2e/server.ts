@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const UI_DIR = fileURLToPath(new URL('../dist', import.meta.url));
 const dataHome = process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share');
-const MODELS_DIR = process.env.MODELS_DIR ?? join(dataHome, 'flotilla/models');
+const STARTER = join(process.env.MODELS_DIR ?? join(dataHome, 'flotilla/models'), 'smollm2/135m.gguf');
 
 /** A `flotilla serve` of its own: the program is FLOTILLA_BIN, the model what `make setup` fetched. */
 export class Server {
@@ -17,7 +17,11 @@ export class Server {
   readonly #dataDir: string;
 
   static async start(settings: Record<string, string> = {}): Promise<Server> {
-    return Server.#launch(await mkdtemp(join(tmpdir(), 'flotilla-e2e-')), '127.0.0.1:0', settings);
+    const dataDir = await mkdtemp(join(tmpdir(), 'flotilla-e2e-'));
+    // The starter model as it was fetched, without the weights that `flotilla optimize` may have put beside it.
+    await mkdir(join(dataDir, 'models/smollm2'), { recursive: true });
+    await symlink(STARTER, join(dataDir, 'models/smollm2/135m.gguf'));
+    return Server.#launch(dataDir, '127.0.0.1:0', settings);
   }
 
   static async #launch(dataDir: string, address: string, settings: Record<string, string>): Promise<Server> {
@@ -29,7 +33,7 @@ export class Server {
         RUST_LOG: 'warn',
         ...process.env,
         DATA_DIR: dataDir,
-        MODELS_DIR,
+        MODELS_DIR: join(dataDir, 'models'),
         UI_DIR,
         LISTEN_ADDR: address,
         ...settings,

@@ -17,6 +17,7 @@
 //! - [`chat`]: one answer being made; [`sampling`], [`grammar`], [`logprobs`], [`answer`], [`text`], [`stop`], [`tools`] are
 //!   its parts
 //! - [`embedding`]: vectors of texts, made between two steps
+//! - [`optimise`]: other weights of a model and what they gain and cost, for a command of its own and not for requests
 
 mod answer;
 mod cache;
@@ -29,6 +30,7 @@ mod guess;
 mod intake;
 mod logprobs;
 pub mod model;
+pub mod optimise;
 mod pace;
 mod process;
 mod prompt;

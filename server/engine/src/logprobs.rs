@@ -16,7 +16,8 @@ pub fn logprob(token: LlamaToken, logits: &[f32], top: usize, vocab: &LlamaVocab
     TokenLogprob { top: likeliest(logits, top).into_iter().map(of).collect(), ..of(token.0 as usize) }
 }
 
-fn log_sum_exp(logits: &[f32]) -> f32 {
+/// What the logits of all tokens lack to being logarithms of probabilities.
+pub fn log_sum_exp(logits: &[f32]) -> f32 {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // In f64, because a vocabulary has a hundred thousand small summands.
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - greatest).exp()).sum();

@@ -78,8 +78,8 @@ impl Local {
         let options = LoadOptions {
             slots: config.slots,
             context_length: config.context_length,
-            threads: config.threads(),
-            gpu_layers: config.gpu_layers,
+            threads: config.machine.threads(),
+            gpu_layers: config.machine.gpu_layers,
             prefix_memory: config.prefix_memory,
             guess_tokens: config.guess_tokens,
         };

@@ -1,7 +1,8 @@
 //! What is installed: the GGUF files of a folder.
 //!
 //! A file's place is its name, as in Ollama's library: `smollm2/135m.gguf` is `smollm2:135m`, and
-//! `hf.co/bartowski/Qwen3-8B-GGUF/Q4_K_M.gguf` is `hf.co/bartowski/Qwen3-8B-GGUF:Q4_K_M`.
+//! `hf.co/bartowski/Qwen3-8B-GGUF/Q4_K_M.gguf` is `hf.co/bartowski/Qwen3-8B-GGUF:Q4_K_M`. What is said of a model is said of
+//! the weights that it runs from ([`super::weights`]).
 
 use std::{
     collections::HashMap,
@@ -17,7 +18,7 @@ use std::{
 
 use flotilla_engine::gguf::{self, Metadata};
 
-use super::{Digest, digests};
+use super::{Digest, digests, weights};
 
 /// A folder of GGUF files. It is read anew each time, because users and downloads put files there at any moment; a file's
 /// header is read again only when its size or its time has changed. Cheap to clone.
@@ -43,11 +44,15 @@ struct Header {
 pub struct InstalledModel {
     /// For example `smollm2:135m`.
     pub name: String,
+    /// The file that its name stands for.
     pub path: PathBuf,
+    /// The one that it runs from; see [`weights_of`](weights::weights_of).
+    pub weights: PathBuf,
+    /// Of that file, as is what follows.
     pub size_bytes: u64,
-    /// When its file was last written; `None` where the file system keeps no such time.
+    /// When it was last written; `None` where the file system keeps no such time.
     pub modified: Option<SystemTime>,
-    /// What the file says of itself; `None` when it is damaged.
+    /// What it says of itself; `None` when it is damaged.
     pub metadata: Option<Arc<Metadata>>,
     /// `None` while nobody has read the whole file; see [`Catalogue::learn_digests`].
     pub digest: Option<Digest>,
@@ -68,16 +73,17 @@ impl Catalogue {
         collect(&self.folder, "", MAX_DEPTH, &mut files)?;
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut headers = self.headers();
-        let models = files.into_iter().map(|File { name, path, size_bytes, modified }| {
+        let models = files.into_iter().map(|File { name, path, weights, size_bytes, modified }| {
             let is_known = |header: &Header| (header.size, header.modified) == (size_bytes, modified);
-            let header = headers.remove(&path).filter(is_known).unwrap_or_else(|| Header {
+            let header = headers.remove(&weights).filter(is_known).unwrap_or_else(|| Header {
                 size: size_bytes,
                 modified,
-                metadata: gguf::read(&path).ok().map(Arc::new),
-                digest: digests::kept(&path, size_bytes, modified),
+                metadata: gguf::read(&weights).ok().map(Arc::new),
+                digest: digests::kept(&weights, size_bytes, modified),
             });
             let (metadata, digest) = (header.metadata.clone(), header.digest);
-            (InstalledModel { name, size_bytes, modified, metadata, digest, path: path.clone() }, (path, header))
+            let model = InstalledModel { name, path, weights: weights.clone(), size_bytes, modified, metadata, digest };
+            (model, (weights, header))
         });
         let (models, known) = models.unzip();
         // Without those of files that are gone.
@@ -103,14 +109,14 @@ impl Catalogue {
     }
 
     fn learn_digest(&self, model: &InstalledModel) {
-        let Ok(digest) = Digest::of_file(&model.path) else { return };
+        let Ok(digest) = Digest::of_file(&model.weights) else { return };
         let as_listed = (model.size_bytes, model.modified);
         // It may have changed meanwhile, or be gone.
-        if !fs::metadata(&model.path).is_ok_and(|file| (file.len(), file.modified().ok()) == as_listed) {
+        if !fs::metadata(&model.weights).is_ok_and(|file| (file.len(), file.modified().ok()) == as_listed) {
             return;
         }
-        digests::keep(&model.path, digest);
-        if let Some(header) = self.headers().get_mut(&model.path)
+        digests::keep(&model.weights, digest);
+        if let Some(header) = self.headers().get_mut(&model.weights)
             && (header.size, header.modified) == as_listed
         {
             header.digest = Some(digest);
@@ -121,8 +127,9 @@ impl Catalogue {
         self.headers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Delete an installed model, and the folders that are empty without it. Blocks.
+    /// Delete an installed model with all its weights, and the folders that are empty without it. Blocks.
     pub fn delete(&self, model: &InstalledModel) -> io::Result<()> {
+        weights::remove(&model.path)?;
         fs::remove_file(&model.path)?;
         digests::forget(&model.path);
         let folders = model.path.ancestors().skip(1).take_while(|folder| *folder != self.folder);
@@ -135,6 +142,7 @@ impl Catalogue {
 struct File {
     name: String,
     path: PathBuf,
+    weights: PathBuf,
     size_bytes: u64,
     modified: Option<SystemTime>,
 }
@@ -159,8 +167,11 @@ fn collect(folder: &Path, prefix: &str, depth: u32, files: &mut Vec<File>) -> io
             let prefix = if prefix.is_empty() { file_name.to_owned() } else { format!("{prefix}/{file_name}") };
             collect(&path, &prefix, depth - 1, files)?;
         } else if let Some(tag) = file_name.strip_suffix(".gguf").filter(|_| metadata.is_file() && !prefix.is_empty()) {
+            let weights = weights::weights_of(&path);
+            // Others than its own may have been taken back just now.
+            let metadata = fs::metadata(&weights).unwrap_or(metadata);
             let (name, modified) = (format!("{prefix}:{tag}"), metadata.modified().ok());
-            files.push(File { name, size_bytes: metadata.len(), modified, path });
+            files.push(File { name, size_bytes: metadata.len(), modified, weights, path });
         }
     }
     Ok(())
@@ -194,7 +205,8 @@ mod tests {
 
     #[test]
     fn other_files_and_unfinished_downloads_are_no_models() {
-        let (_folder, catalogue) = catalogue_with(&["smollm2/135m.gguf.partial", "README.md", "loose.gguf"]);
+        let (_folder, catalogue) =
+            catalogue_with(&["smollm2/135m.gguf.partial", "smollm2/135m.gguf.optimised", "README.md", "loose.gguf"]);
 
         assert_eq!(names(&catalogue), Vec::<String>::new());
     }
@@ -224,6 +236,18 @@ mod tests {
         assert!(folder.path().join("hf.co/owner").exists() && !folder.path().join("hf.co/owner/repo").exists());
         catalogue.delete(other).unwrap();
         assert!(folder.path().exists() && !folder.path().join("hf.co").exists());
+    }
+
+    #[test]
+    fn deleting_a_model_takes_all_its_weights_along() {
+        let (folder, catalogue) = catalogue_with(&["smollm2/135m.gguf"]);
+        for beside in ["optimised", "optimised.json", "optimised.partial", "optimised.lock"] {
+            fs::write(folder.path().join("smollm2/135m.gguf").with_added_extension(beside), "").unwrap();
+        }
+
+        catalogue.delete(&catalogue.installed().unwrap()[0]).unwrap();
+
+        assert!(!folder.path().join("smollm2").exists());
     }
 
     #[test]

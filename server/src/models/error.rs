@@ -1,8 +1,10 @@
 //! Why a model is not pulled.
 
-use std::io;
+use std::{fs::TryLockError, io};
 
 use flotilla_engine::gguf::GgufError;
+
+use super::disk::NoRoom;
 
 /// The messages are for people: what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +24,8 @@ pub enum PullError {
     DigestMismatch,
     #[error("what came is not a model that can be used, so it was thrown away. {0}")]
     NotAModel(#[from] GgufError),
-    #[error("there is not enough room on the disk: {needed} MB are needed and {free} MB are free")]
-    NoRoom { needed: u64, free: u64 },
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     #[error("another Flotilla is downloading this model into the same folder; wait for it")]
     InUse,
     #[error("the models folder cannot be written to: {0}")]
@@ -34,5 +36,14 @@ impl PullError {
     /// Whether the same request may succeed in a moment.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Unavailable { .. } | Self::BrokeOff)
+    }
+}
+
+impl From<TryLockError> for PullError {
+    fn from(error: TryLockError) -> Self {
+        match error {
+            TryLockError::WouldBlock => Self::InUse,
+            TryLockError::Error(error) => Self::Disk(error),
+        }
     }
 }

@@ -10,8 +10,9 @@ use flotilla_engine::gguf;
 
 use super::{
     ModelName, PullError,
-    partial::open_locked,
-    pull::{Registries, check_room},
+    disk::{check_room, open_locked},
+    pull::Registries,
+    weights,
 };
 
 /// What the file of a model is called while it is copied: `<tag>.gguf.copy`.
@@ -31,7 +32,7 @@ impl Registries {
         let locked = open_locked(&copy)?;
         let copied = copy_over(file, &locked).and_then(|()| fs::rename(&copy, &place));
         copied.inspect_err(|_| drop(fs::remove_file(&copy)))?;
-        Ok(())
+        Ok(weights::remove(&place)?)
     }
 }
 

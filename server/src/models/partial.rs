@@ -2,7 +2,7 @@
 //! there. Both outlive the program, so a download goes on where it was.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     ops::Range,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{PullError, RemoteFile};
+use super::{PullError, RemoteFile, disk, weights};
 
 /// Locked as long as it lives: of two programs that pull the same model, one writes.
 pub struct Partial {
@@ -78,7 +78,7 @@ impl Partial {
         if let Some(folder) = place.parent() {
             fs::create_dir_all(folder)?;
         }
-        let data = open_locked(&data_path(place))?;
+        let data = disk::open_locked(&data_path(place))?;
         let kept = Record::read(&record_path(place), remote)
             .filter(|_| data.metadata().is_ok_and(|data| data.len() == remote.size));
         let is_new = kept.is_none();
@@ -163,8 +163,9 @@ impl Partial {
         *self.lock_writing() = true;
         self.data.sync_all()?;
         fs::rename(self.path(), &self.place)?;
-        fs::remove_file(record_path(&self.place)).or_else(missing_is_fine)?;
-        sync_folder(&self.place)
+        disk::remove(&record_path(&self.place))?;
+        weights::remove(&self.place)?;
+        disk::sync_folder(&self.place)
     }
 
     /// Remove it. Blocks.
@@ -174,7 +175,7 @@ impl Partial {
     }
 
     fn empty(&self, size: u64) -> io::Result<()> {
-        fs::remove_file(record_path(&self.place)).or_else(missing_is_fine)?;
+        disk::remove(&record_path(&self.place))?;
         self.data.set_len(0)?;
         self.data.set_len(size)
     }
@@ -193,13 +194,13 @@ pub fn remove_left_over(place: &Path) -> Result<(), PullError> {
     if !data_path(place).exists() {
         return Ok(());
     }
-    let _locked = open_locked(&data_path(place))?;
+    let _locked = disk::open_locked(&data_path(place))?;
     Ok(remove_files(place)?)
 }
 
 fn remove_files(place: &Path) -> io::Result<()> {
-    fs::remove_file(record_path(place)).or_else(missing_is_fine)?;
-    fs::remove_file(data_path(place)).or_else(missing_is_fine)
+    disk::remove(&record_path(place))?;
+    disk::remove(&data_path(place))
 }
 
 fn data_path(place: &Path) -> PathBuf {
@@ -208,44 +209,6 @@ fn data_path(place: &Path) -> PathBuf {
 
 fn record_path(place: &Path) -> PathBuf {
     place.with_added_extension("partial.json")
-}
-
-fn missing_is_fine(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
-/// A file that nobody else has open so, an empty one if need be. A program that finishes in between renames the file that was just opened here; then there is another one to open.
-pub fn open_locked(path: &Path) -> Result<File, PullError> {
-    loop {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        file.try_lock().map_err(|_| PullError::InUse)?;
-        if is_at(&file, path) {
-            return Ok(file);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-/// An open file is not renamed there.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
-}
-
-/// Otherwise a power cut could undo the renaming.
-fn sync_folder(place: &Path) -> io::Result<()> {
-    match place.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

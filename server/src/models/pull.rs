@@ -11,7 +11,7 @@ use flotilla_engine::gguf;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Digest, ModelName, PullError, RemoteFile, digests,
+    Digest, ModelName, PullError, RemoteFile, digests, disk,
     download::{blocking, download},
     hugging_face,
     name::Source,
@@ -41,8 +41,6 @@ pub struct Progress {
 
 /// How often a registry is asked for a model before the user hears that it does not answer.
 const LOOKUPS: u32 = 4;
-/// What stays free on the disk for everything else.
-const SPARE_BYTES: u64 = 256 << 20;
 
 impl Registries {
     pub fn new(settings: &ModelSettings) -> anyhow::Result<Self> {
@@ -129,36 +127,13 @@ impl Registries {
 /// The unfinished file, if there is room for the rest of it.
 fn open(place: &Path, remote: &RemoteFile) -> Result<Partial, PullError> {
     let partial = Partial::open(place, remote)?;
-    match check_room(place, remote.size - partial.done_bytes()) {
-        Ok(()) => Ok(partial),
-        Err(no_room) => {
-            if partial.done_bytes() == 0 {
-                partial.remove()?;
-            }
-            Err(no_room)
+    if let Err(no_room) = disk::check_room(place, remote.size - partial.done_bytes()) {
+        if partial.done_bytes() == 0 {
+            partial.remove()?;
         }
+        return Err(no_room.into());
     }
-}
-
-/// Refuses so many bytes more where the disk of the folder around `place` would be full with them.
-pub(super) fn check_room(place: &Path, bytes: u64) -> Result<(), PullError> {
-    let needed = bytes + SPARE_BYTES;
-    match free_bytes(place) {
-        Some(free) if free < needed => Err(PullError::NoRoom { needed: needed / 1_000_000, free: free / 1_000_000 }),
-        _ => Ok(()),
-    }
-}
-
-/// What a user's program may still write to the disk of the folder around `place`.
-#[cfg(unix)]
-fn free_bytes(place: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(place.parent()?).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
+    Ok(partial)
 }
 
 /// Check what came; what is wrong is removed.

@@ -19,6 +19,7 @@ mod memory;
 #[path = "../model_server/mod.rs"]
 #[expect(dead_code, reason = "the engines' tests use more of it")]
 mod model_server;
+mod optimise;
 mod pull;
 #[path = "../registry/mod.rs"]
 mod registry;

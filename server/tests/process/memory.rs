@@ -2,20 +2,17 @@
 
 use std::{fs, process::Command};
 
-use flotilla::Config;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, link_starter_model, starter_model};
 
 #[tokio::test]
 async fn two_models_answer_at_once_each_with_slots_of_its_own_and_both_are_told_with_what_they_take() {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("models");
-    let starter = Config::from_environment().unwrap().models_dir().unwrap().join("smollm2/135m.gguf");
     for name in ["a", "b"] {
-        fs::create_dir_all(models.join(name)).unwrap();
-        std::os::unix::fs::symlink(&starter, models.join(name).join("1b.gguf")).unwrap();
+        link_starter_model(&models.join(name).join("1b.gguf"));
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
     command.args(["serve", "--threads", "1", "--slots", "1", "--context-length", "1024", "--models-dir"]).arg(&models);
@@ -34,7 +31,7 @@ async fn two_models_answer_at_once_each_with_slots_of_its_own_and_both_are_told_
         list["models"].as_array().unwrap().iter().map(|model| (&model["name"], &model["size"])).collect();
     let [(a, size), (b, other_size)] = loaded[..] else { panic!("{list}") };
     assert_eq!((a, b, size), (&json!("a:1b"), &json!("b:1b"), other_size));
-    assert!(size.as_u64().unwrap() > fs::metadata(&starter).unwrap().len(), "{list}");
+    assert!(size.as_u64().unwrap() > fs::metadata(starter_model()).unwrap().len(), "{list}");
     let metrics = server.client.get(format!("{}/metrics", server.url)).send().await.unwrap().text().await.unwrap();
     for name in ["a:1b", "b:1b"] {
         let series = format!("flotilla_model_memory_bytes{{model=\"{name}\"}} {size}\n");

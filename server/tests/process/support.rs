@@ -49,8 +49,8 @@ impl Server {
 
     /// The same with these settings.
     pub fn with_starter_model_and(settings: &[(&str, &str)], folder: &Path) -> Self {
-        let models = Config::from_environment().unwrap().models_dir().unwrap();
-        assert!(models.join("smollm2/135m.gguf").exists(), "the starter model is missing: run `make model`");
+        let models = folder.join("models");
+        link_starter_model(&models.join("smollm2/135m.gguf"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
         command.envs(settings.iter().copied());
         command.arg("serve").args(["--threads", "1", "--context-length", "1024", "--models-dir"]).arg(models);
@@ -182,6 +182,18 @@ impl Server {
     pub async fn ended(mut self) -> ExitStatus {
         timeout(Duration::from_secs(20), self.process.wait()).await.expect("the server does not end").unwrap()
     }
+}
+
+/// The starter model as it was fetched, at a place of the test's own: beside it lie no weights that `flotilla optimize` has made.
+pub fn link_starter_model(place: &Path) {
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(starter_model(), place).unwrap();
+}
+
+pub fn starter_model() -> PathBuf {
+    let file = Config::from_environment().unwrap().models_dir().unwrap().join("smollm2/135m.gguf");
+    assert!(file.exists(), "the starter model is missing: run `make model`");
+    file
 }
 
 /// From `/proc/<process>/stat`: the parent is the second field behind the name in brackets.

@@ -7,6 +7,7 @@ mod window;
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -32,9 +33,11 @@ pub struct Home {
 impl Home {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["bin", "data", "run"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
+        for name in ["bin", "data", "run", "models/smollm2"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
         }
+        // As it was fetched, without the weights that `flotilla optimize` may have put beside it.
+        symlink(starter_model(), folder.path().join("models/smollm2/135m.gguf")).unwrap();
         Self { bus: SessionBus::start(), folder }
     }
 
@@ -81,7 +84,7 @@ impl Home {
         command
             .env("PATH", format!("{}:{path}", folder.join("bin").display()))
             .env("DATA_DIR", self.data_dir())
-            .env("MODELS_DIR", models_dir())
+            .env("MODELS_DIR", folder.join("models"))
             // Other tests' models compute at the same time.
             .env("THREADS", "1")
             .env("XDG_CACHE_HOME", folder.join("cache"))
@@ -223,10 +226,11 @@ pub async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
     tokio::time::timeout(PATIENCE, tries).await.is_ok()
 }
 
-fn models_dir() -> PathBuf {
+fn starter_model() -> PathBuf {
     let folder = std::env::var_os("MODELS_DIR")
         .map(PathBuf::from)
         .unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".local/share/flotilla/models"));
-    assert!(folder.join("smollm2/135m.gguf").exists(), "the starter model is missing: run `make model`");
-    folder
+    let file = folder.join("smollm2/135m.gguf");
+    assert!(file.exists(), "the starter model is missing: run `make model`");
+    file
 }

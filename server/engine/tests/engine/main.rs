@@ -13,6 +13,7 @@ mod forms;
 mod gguf;
 mod guesses;
 mod loading;
+mod optimise;
 mod prefixes;
 mod prompts;
 mod scheduling;

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     engine::{EngineError, KeepAlive},
+    models::weights_of,
 };
 
 /// Dropping it ends its process.
@@ -65,6 +66,7 @@ impl Drop for Place {
 #[derive(Clone, Debug)]
 pub struct Launch {
     pub command: EngineCommand,
+    /// The file that the model's name stands for.
     pub path: PathBuf,
     pub options: LoadOptions,
     /// Bytes that its process will take, about.
@@ -256,12 +258,14 @@ fn restarting() -> EngineError {
 async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &CancellationToken) {
     let mut backoff = Backoff::starting_anew_after(STABLE);
     loop {
-        let loading = Process::load(&launch.command, &launch.path, launch.options.clone());
+        // Others may have been made, or taken back, since the last process was started.
+        let path = weights_of(&launch.path);
+        let loading = Process::load(&launch.command, &path, launch.options.clone());
         let pause = match stop.run_until_cancelled(loading).await {
             None => break,
             Some(Ok(process)) => {
                 let process = Arc::new(process);
-                tracing::info!(model = %launch.path.display(), process = process.id(), "the model is loaded");
+                tracing::info!(model = %path.display(), process = process.id(), "the model is loaded");
                 let since = Instant::now();
                 state.send_replace(State::Ready { process: Arc::clone(&process), since });
                 if stop.run_until_cancelled(process.ended()).await.is_none() {
@@ -271,12 +275,12 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
                 backoff.pause(since.elapsed()).min(LONGEST_PAUSE_AFTER_SERVING)
             }
             Some(Err(LoadError::Refused(message))) => {
-                tracing::error!(model = %launch.path.display(), message, "the engine refused the model");
+                tracing::error!(model = %path.display(), message, "the engine refused the model");
                 state.send_replace(State::Unusable { message, since: Instant::now() });
                 return;
             }
             Some(Err(error)) => {
-                tracing::error!(model = %launch.path.display(), error = &error as &dyn std::error::Error, "the model is not loaded");
+                tracing::error!(model = %path.display(), error = &error as &dyn std::error::Error, "the model is not loaded");
                 backoff.pause(Duration::ZERO)
             }
         };

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -50,11 +50,13 @@ export async function serveCalling() {
 /** Start a server with these settings; `stop` ends it. */
 export async function serve(settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), "flotilla-"));
+  // The starter model as it was fetched, without the weights that `flotilla optimize` may have put beside it.
+  await mkdir(join(folder, "models/smollm2"), { recursive: true });
+  await symlink(join(modelsDir(), "smollm2/135m.gguf"), join(folder, "models/smollm2/135m.gguf"));
   const program = spawn(process.env.FLOTILLA_BIN, ["serve"], {
     env: {
       PATH: process.env.PATH,
       HOME: folder,
-      MODELS_DIR: modelsDir(),
       DATA_DIR: folder,
       LISTEN_ADDR: "127.0.0.1:0",
       ...settings,

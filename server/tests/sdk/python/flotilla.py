@@ -45,7 +45,11 @@ def serve_calling(**settings):
 def serve(**settings):
     """Start a server with these settings and yield its URL; it is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {"MODELS_DIR": models_dir(), "PATH": os.environ["PATH"], "HOME": folder}
+        # The starter model as it was fetched, without the weights that `flotilla optimize` may have put beside it.
+        place = pathlib.Path(folder, "models/smollm2/135m.gguf")
+        place.parent.mkdir(parents=True)
+        place.symlink_to(pathlib.Path(models_dir(), "smollm2/135m.gguf"))
+        environment = {"PATH": os.environ["PATH"], "HOME": folder}
         environment |= {"DATA_DIR": folder, "LISTEN_ADDR": "127.0.0.1:0"} | settings
         with open(pathlib.Path(folder, "log"), "w+") as log:
             program = subprocess.Popen(
