@@ -26,6 +26,7 @@ impl Ollama {
     /// Starts it and waits until it listens. It has the settings that it has by itself, but that it keeps its model in memory,
     /// and answers `parallel` requests at once where that is said:
     /// <https://github.com/ollama/ollama/blob/v0.12.6/envconfig/config.go>.
+    #[expect(clippy::disallowed_methods, reason = "it tells nobody when it listens")]
     pub fn start(program: &Path, folder: &Path, address: SocketAddr, parallel: Option<u32>) -> anyhow::Result<Self> {
         let log = File::create(log_file(folder, address))?;
         let mut command = command(program, folder, address);
