@@ -81,6 +81,10 @@ pub trait Engine: Send + Sync {
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
 
+    /// An answer of this model has fallen silent: a process of the engine's own that does nothing any more is ended, so that the
+    /// next answer finds another one.
+    async fn end_if_hung(&self, _model: &str) {}
+
     /// The replicas behind it, where there are some.
     fn pool(&self) -> Option<&Pool> {
         None

@@ -309,6 +309,16 @@ impl Engine for Local {
         Some(self.residents().memory())
     }
 
+    async fn end_if_hung(&self, model: &str) {
+        let process = self.residents().process(&full_name(model));
+        if let Some(process) = process
+            && !process.responds().await
+        {
+            tracing::error!(model, process = process.id(), "the engine process hangs and is ended");
+            process.stop().await;
+        }
+    }
+
     async fn shutdown(&self) {
         let processes = self.residents().close();
         for gone in processes {

@@ -50,6 +50,24 @@ async fn an_answer_whose_server_dies_goes_on_at_another_one() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_server_falls_silent_goes_on_at_another_one() {
+    let servers =
+        [ModelServer::start(Manner::FallingSilent(2)).await, ModelServer::start(Manner::FallingSilent(3)).await];
+    let server = in_front_of_with(&servers, &["--token-timeout", "1"]).await;
+    let question = json!({ "model": "model", "messages": [{ "role": "user", "content": "count" }] });
+
+    let answer = server.post(V1, question).await.json();
+
+    assert_eq!(answer["choices"][0]["message"]["content"], WORDS.concat());
+    let metrics = server.get("/metrics").await.text();
+    for silent in &servers {
+        silent.abandoned(1).await;
+        let failures = format!(r#"flotilla_replica_failures_total{{replica="{}"}} 1"#, silent.name());
+        assert!(metrics.contains(&failures), "{metrics}");
+    }
+}
+
+#[tokio::test]
 async fn the_metrics_show_each_replica_from_the_start() {
     let servers = [ModelServer::start(Manner::Well).await, ModelServer::start(Manner::Well).await];
     let server = in_front_of(&servers).await;

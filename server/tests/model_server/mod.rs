@@ -45,6 +45,8 @@ pub enum Manner {
     Holding,
     /// The next answer breaks off after so many words, the others do not.
     Dying(usize),
+    /// The next answer says so many words and then nothing more, as from a machine that is gone; the others do not.
+    FallingSilent(usize),
 }
 
 impl ModelServer {
@@ -136,11 +138,12 @@ fn refusal(status: u16) -> Response {
 async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
     shared.asked.lock().unwrap().push(request.clone());
     let manner = *shared.manner.lock().unwrap();
-    let mut lives_for = usize::MAX;
+    let (mut lives_for, mut falls_silent) = (usize::MAX, false);
     match manner {
         Manner::Refusing(status) => return refusal(status),
-        Manner::Dying(words) => {
+        Manner::Dying(words) | Manner::FallingSilent(words) => {
             lives_for = words;
+            falls_silent = matches!(manner, Manner::FallingSilent(_));
             *shared.manner.lock().unwrap() = Manner::Well;
         }
         Manner::Well | Manner::Holding => {}
@@ -155,6 +158,9 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
         }
         for word in WORDS.into_iter().skip(behind).take(lives_for) {
             yield event(&json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }));
+        }
+        if falls_silent {
+            std::future::pending::<()>().await;
         }
         watch.ended();
         if lives_for < usize::MAX {

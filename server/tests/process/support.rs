@@ -161,13 +161,14 @@ impl Server {
         assert!(Command::new("kill").args([&format!("-{signal}"), &process]).status().unwrap().success());
     }
 
-    /// Kill the engine processes with the signal that nothing survives, as soon as there is one.
-    pub async fn kill_engines(&self) {
+    /// Let the engine processes end without a word, or stand still: `KILL` or `STOP`, as soon as there is one.
+    pub async fn signal_engines(&self, signal: &str) {
         let server = self.process.id().unwrap();
         loop {
             let children = children_of(server);
             if !children.is_empty() {
-                assert!(Command::new("kill").arg("-KILL").args(children).status().unwrap().success());
+                let sent = Command::new("kill").arg(format!("-{signal}")).args(children).status();
+                assert!(sent.unwrap().success());
                 return;
             }
             tokio::task::yield_now().await;
