@@ -262,6 +262,10 @@ impl Engine for Local {
         }
     }
 
+    fn tells_tokens(&self) -> bool {
+        true
+    }
+
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         let place = self.place(&request.model).await?;
         let process = place.resident.process().await?;

@@ -13,7 +13,7 @@ use crate::{
 
 const V1: &str = "/v1/chat/completions";
 
-async fn in_front_of(servers: &[ModelServer]) -> TestServer {
+pub async fn in_front_of(servers: &[ModelServer]) -> TestServer {
     in_front_of_with(servers, &[]).await
 }
 

@@ -66,6 +66,12 @@ impl Server {
 
     /// In front of the OpenAI-compatible server at `upstream`.
     pub fn in_front_of(upstream: &str, settings: &[(&str, &str)], folder: &Path) -> Self {
+        let url = format!("{upstream}/v1");
+        Self::serving(&[settings, &[("OPENAI_BASE_URL", url.as_str())]].concat(), folder)
+    }
+
+    /// With these settings and no others.
+    pub fn serving(settings: &[(&str, &str)], folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
         command.envs(settings.iter().copied()).arg("serve").args(["--openai-base-url", &format!("{upstream}/v1")]);
         Self::launch(command, folder)
@@ -259,7 +265,10 @@ fn events(text: &str) -> Vec<Event> {
 
 /// What these events say.
 pub fn text_of(events: &[Event]) -> String {
-    events.iter().filter_map(|(_, event)| event["text"].as_str()).collect()
+    events.iter().fold(String::new(), |said, (_, event)| match event["text"].as_str() {
+        Some(text) if event["type"] == "resumed" => text.to_owned(),
+        text => said + text.unwrap_or_default(),
+    })
 }
 
 /// Many words, so that an answer lasts.
