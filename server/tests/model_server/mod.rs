@@ -125,7 +125,11 @@ async fn list(State(shared): State<Arc<Shared>>) -> Json<Value> {
 
 async fn embed(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
     shared.asked.lock().unwrap().push(request);
-    match *shared.manner.lock().unwrap() {
+    let manner = *shared.manner.lock().unwrap();
+    if matches!(manner, Manner::Holding) {
+        shared.is_open.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+    }
+    match manner {
         Manner::Refusing(status) => refusal(status),
         _ => Json(json!({ "data": [{ "index": 0, "embedding": [1.0, 0.0] }] })).into_response(),
     }
@@ -168,7 +172,12 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
             tokio::task::yield_now().await;
         }
         if lives_for == usize::MAX {
-            yield event(&json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] }));
+            let usage = json!({
+                "prompt_tokens": 9,
+                "prompt_tokens_details": { "cached_tokens": 4 },
+                "completion_tokens": WORDS.len() - behind,
+            });
+            yield event(&json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }], "usage": usage }));
             yield Bytes::from_static(b"data: [DONE]\n\n");
         }
     };

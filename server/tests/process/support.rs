@@ -73,7 +73,7 @@ impl Server {
     /// With these settings and no others.
     pub fn serving(settings: &[(&str, &str)], folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
-        command.envs(settings.iter().copied()).arg("serve").args(["--openai-base-url", &format!("{upstream}/v1")]);
+        command.envs(settings.iter().copied()).arg("serve");
         Self::launch(command, folder)
     }
 
@@ -109,6 +109,16 @@ impl Server {
     pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         let response = self.client.post(format!("{}{path}", self.url)).json(&body).send().await.unwrap();
         (response.status(), response.json().await.unwrap_or_default())
+    }
+
+    /// Everything in `/metrics`.
+    pub async fn metrics(&self) -> String {
+        self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Wait until `/metrics` holds this line.
+    pub async fn has_metric(&self, line: &str) {
+        while !self.metrics().await.lines().any(|found| found == line) {}
     }
 
     /// Send a first message; returns the conversation's id and the turn.
