@@ -61,9 +61,12 @@ const COLUMNS: &[&str] = &[
     "the same text",
     "lost or doubled characters",
     "pause p50 / p95 / max, s",
+    "target",
+    "verdict",
 ];
 
-pub fn measure(setup: &Setup, args: &KillArgs) -> anyhow::Result<Table> {
+/// The table, and whether every answer came to its end as it should have.
+pub fn measure(setup: &Setup, args: &KillArgs) -> anyhow::Result<(Table, bool)> {
     if args.servers > 0 && args.database_url.is_none() {
         bail!("servers that share a database need --database-url: see scripts/with-postgres.sh; or pass --servers 0");
     }
@@ -78,13 +81,18 @@ pub fn measure(setup: &Setup, args: &KillArgs) -> anyhow::Result<Table> {
             args.every, args.streams, args.max_tokens, args.replicas,
         ),
     );
+    let mut is_met = true;
     if args.engines > 0 {
-        table.row(engines::kill(setup, args)?.cells("engine", args.engines));
+        let toll = engines::kill(setup, args)?;
+        is_met &= toll.is_none();
+        table.row(toll.cells("engine", args.engines));
     }
     if let Some(database) = args.database_url.as_deref().filter(|_| args.servers > 0) {
-        table.row(servers::kill(setup, args, database)?.cells("server", args.servers));
+        let toll = servers::kill(setup, args, database)?;
+        is_met &= toll.is_none();
+        table.row(toll.cells("server", args.servers));
     }
-    Ok(table)
+    Ok((table, is_met))
 }
 
 /// When something was killed, and whether that is over.

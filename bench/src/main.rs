@@ -40,7 +40,7 @@ mod words;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 use flotilla_engine::protocol::LoadOptions;
 
@@ -207,7 +207,11 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::Routing => routing::measure(setup)?.iter().try_for_each(Table::print)?,
         Command::Load(args) => load::measure(args)?.print()?,
         Command::Overload(args) => overload::measure(setup, args)?.iter().try_for_each(Table::print)?,
-        Command::Kills(args) => kills::measure(setup, args)?.print()?,
+        Command::Kills(args) => {
+            let (table, is_met) = kills::measure(setup, args)?;
+            table.print()?;
+            ensure!(is_met, "answers did not survive the kills");
+        }
     }
     Table::print_line(&machine::describe(before))
 }

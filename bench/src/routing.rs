@@ -7,7 +7,7 @@ mod simulation;
 
 use std::{hint::black_box, time::Duration};
 
-use flotilla::engine::{Prompt, PromptMessage, Role};
+use flotilla::engine::{Output, Prompt, PromptMessage, Role};
 use tokio::time::Instant;
 
 use self::simulation::{Outcome, Policy, Scenario, pool};
@@ -131,7 +131,7 @@ fn decision(replicas: usize, distinct: usize, seed: u64) -> anyhow::Result<Durat
     let mut under_way: Vec<_> = (0..2 * replicas).map(|_| None).collect();
     let begun = Instant::now();
     for number in 0..DECISIONS as usize {
-        let question = pool.question("model", &prompts[number % distinct], None);
+        let question = pool.question("model", &prompts[number % distinct], &Output::default(), None);
         let count = under_way.len();
         under_way[number % count] = black_box(pool.place("model", &question, Instant::now()));
     }

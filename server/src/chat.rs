@@ -137,9 +137,13 @@ fn refuse_while_draining(state: &AppState) -> Result<()> {
 async fn begin(state: &AppState, request: ChatRequest, slot: Slot, asked: Instant, trim: Trim) -> Result<Answer> {
     let begun = Instant::now();
     let limit = state.config.first_token_timeout();
+    let asked_model = request.model.clone();
     let (context, request, stream) = match tokio::time::timeout(limit, start(state, request, trim)).await {
         Ok(started) => started?,
-        Err(_) => return Err(EngineError::Timeout.into()),
+        Err(_) => {
+            state.engine.end_if_hung(&asked_model).await;
+            return Err(EngineError::Timeout.into());
+        }
     };
     let first = limit.saturating_sub(begun.elapsed());
     let stream = with_timeouts(stream, first, between_pieces(state, &request));

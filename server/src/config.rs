@@ -127,7 +127,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     first_token_timeout: u64,
 
-    /// Seconds that an engine may pause between two tokens.
+    /// Seconds that an engine may pause between two tokens; after that its answer is continued by another one, or by itself.
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     token_timeout: u64,
 

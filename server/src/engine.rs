@@ -53,6 +53,11 @@ pub trait Engine: Send + Sync {
     /// `None` when the engine cannot say before it runs.
     async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError>;
 
+    /// Whether it tells the tokens of its texts. Told them again, it says behind them what it would have said.
+    fn tells_tokens(&self) -> bool {
+        false
+    }
+
     /// Start an answer. Dropping the stream cancels it.
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
 
@@ -84,6 +89,10 @@ pub trait Engine: Send + Sync {
 
     /// Stop child processes, if there are any. After this, `chat` fails.
     async fn shutdown(&self) {}
+
+    /// An answer of this model has fallen silent: a process of the engine's own that does nothing any more is ended, so that the
+    /// next answer finds another one.
+    async fn end_if_hung(&self, _model: &str) {}
 
     /// The replicas behind it, where there are some.
     fn pool(&self) -> Option<&Pool> {

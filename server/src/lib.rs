@@ -41,6 +41,8 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Out
     chat::run::adopt_abandoned(&state).await;
     let leases = tokio::spawn(chat::run::keep_leases(state.clone()));
     let downloads = tokio::spawn(models::jobs::adopt_abandoned(state.clone()));
+    let (metrics, engine) = (state.metrics.clone(), state.engine.clone());
+    let series = tokio::spawn(async move { metrics.begin_series(&*engine).await });
     let stop = async {
         stop.await;
         shutdown::announce(&state).await;
@@ -48,5 +50,6 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Out
     listener::serve(listener, app(state.clone()), state.clone(), stop).await;
     leases.abort();
     downloads.abort();
+    series.abort();
     state.jobs.interrupt_all().await;
 }

@@ -11,7 +11,7 @@ mod traces;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::StreamExt;
@@ -20,6 +20,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+use tokio::time::sleep;
 
 pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
 use self::{memory::Memory, replicas::Replicas};
@@ -30,6 +31,8 @@ use crate::{
 
 /// Models that are told apart in metrics.
 const MAX_MODELS: usize = 64;
+/// Where an engine cannot say which models it has.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Every series of `GET /metrics`.
 pub struct Metrics {
@@ -183,6 +186,33 @@ impl Metrics {
         }
     }
 
+    /// Make the series of the models that `engine` has, so that the first answer of each is seen as an increase. Ends when it
+    /// has said which they are.
+    pub async fn begin_series(&self, engine: &dyn Engine) {
+        loop {
+            if let Ok(models) = engine.models().await {
+                // A server may have any number of models, and those that are asked for are to be told apart.
+                for model in models.iter().take(MAX_MODELS / 2) {
+                    self.begin_series_of(&model.id);
+                }
+                return;
+            }
+            sleep(ASK_AGAIN_AFTER).await;
+        }
+    }
+
+    /// From zero. Returns the model's label.
+    fn begin_series_of(&self, model: &str) -> String {
+        let model = self.label_of(model);
+        for kind in ["prompt", "cached", "completion"] {
+            drop(self.tokens.get_or_create(&TokenLabels { model: model.clone(), kind }));
+        }
+        for outcome in ["complete", "cancelled", "failed"] {
+            drop(self.answers.get_or_create(&AnswerLabels { model: model.clone(), outcome }));
+        }
+        model
+    }
+
     pub fn tell_draining(&self) {
         self.draining.set(1);
     }
@@ -222,8 +252,8 @@ impl AnswerWatch {
         metrics.answers_in_flight.inc();
         metrics.answers_waiting.inc();
         let now = Instant::now();
-        let watch = Self {
-            model: metrics.label_of(model),
+        Self {
+            model: metrics.begin_series_of(model),
             outcome: "cancelled",
             started: now,
             has_text: false,
@@ -236,15 +266,7 @@ impl AnswerWatch {
             tokens_per_second: metrics.tokens_per_second.clone(),
             tokens: metrics.tokens.clone(),
             seconds: metrics.answer_seconds.clone(),
-        };
-        // A model's series begin with zero when its first answer does, so that this one is seen as an increase.
-        for kind in ["prompt", "cached", "completion"] {
-            watch.count_tokens(kind, 0);
         }
-        for outcome in ["complete", "cancelled", "failed"] {
-            drop(watch.answers.get_or_create(&AnswerLabels { model: watch.model.clone(), outcome }));
-        }
-        watch
     }
 
     fn see(&mut self, asked: Instant, delta: &Result<Delta, EngineError>) {

@@ -44,6 +44,11 @@ impl Toll {
         self.answers += 1;
     }
 
+    /// Whether nobody noticed more than pauses.
+    pub fn is_none(&self) -> bool {
+        self.whole == self.answers && self.wrong_characters == 0
+    }
+
     /// A row of the table: so many of these were killed.
     pub fn cells(&self, killed: &str, kills: u32) -> Vec<String> {
         let seconds = |quantile| format!("{:.1}", self.pauses.value_at_quantile(quantile) as f64 / 1e3);
@@ -55,6 +60,8 @@ impl Toll {
             self.same.to_string(),
             self.wrong_characters.to_string(),
             format!("{} / {} / {}", seconds(0.5), seconds(0.95), seconds(1.0)),
+            "0 lost or doubled, no error".to_owned(),
+            if self.is_none() { "met" } else { "**missed**" }.to_owned(),
         ]
     }
 }
@@ -78,6 +85,20 @@ mod tests {
         assert_eq!(wrong_characters("one wo", "one two"), 1);
         assert_eq!(wrong_characters("one one two", "one two"), 4);
         assert_eq!(wrong_characters("", "one"), 3);
+    }
+
+    #[test]
+    fn a_wrong_character_is_a_toll_and_so_is_an_answer_that_failed() {
+        let toll_of = |said: &str, failed: u32| {
+            let mut toll = Toll::new().unwrap();
+            toll.count(&[(Instant::now(), said.to_owned())], "one", &[]).unwrap();
+            (0..failed).for_each(|_| toll.count_failed());
+            toll
+        };
+
+        assert!(toll_of("one", 0).is_none());
+        assert!(!toll_of("on", 0).is_none());
+        assert!(!toll_of("one", 1).is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, hash::RandomState, sync::Arc, t
 
 use flotilla::{
     Config,
-    engine::{Engine, Place, Pool, PromptMessage, Scripted},
+    engine::{Engine, Output, Place, Pool, PromptMessage, Scripted},
 };
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
@@ -263,7 +263,7 @@ impl Dispatcher {
     fn dispatch(&mut self, messages: &[PromptMessage], now: Instant, random: &mut fastrand::Rng) -> (usize, Held) {
         match self {
             Self::Pool(pool) => {
-                let question = pool.question(MODEL, &messages.to_vec().into(), None);
+                let question = pool.question(MODEL, &messages.to_vec().into(), &Output::default(), None);
                 let place = pool.place(MODEL, &question, now).expect("there is a replica");
                 (place.replica().name.parse().expect("they are numbered"), Held::Place(place))
             }

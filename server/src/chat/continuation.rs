@@ -1,9 +1,10 @@
 //! An answer that outlives the engine it was begun on.
 //!
-//! When the engine dies in the middle, it is asked again with the prompt and what was said so far, and goes on behind it.
-//! Whoever reads the stream sees a pause. An own engine, told the tokens, goes on exactly as it would have: the same text is
-//! held back, the same tokens are counted, the next draws are drawn. Other engines are told the text: nothing is lost or
-//! doubled, and what is approximate is how many tokens of `max_tokens` are left, one being counted for each piece.
+//! When the engine dies in the middle, or falls silent there as one does whose machine is gone, it is asked again with the
+//! prompt and what was said so far, and goes on behind it. Whoever reads the stream sees a pause. An own engine, told the
+//! tokens, goes on exactly as it would have: the same text is held back, the same tokens are counted, the next draws are drawn.
+//! Other engines are told the text: nothing is lost or doubled, and what is approximate is how many tokens of `max_tokens` are
+//! left, one being counted for each piece.
 //!
 //! Thoughts are of the attempt that had them first. Another one may think again, and of two beginnings nobody can make sense.
 //!
@@ -182,16 +183,22 @@ impl Continuation {
 
     /// Wait before the engine is asked again, or fail when that would be in vain.
     async fn pause_after(&mut self, error: EngineError, was_asking: bool) -> Result<(), EngineError> {
+        let fell_silent = matches!(error, EngineError::Timeout) && !was_asking;
+        if fell_silent {
+            self.state.engine.end_if_hung(&self.request.model).await;
+        }
         let is_worth_it = match error {
             _ if self.would_begin_its_form_anew() => false,
             EngineError::Interrupted => self.tries < TRIES,
+            // Before its first word it may only be slow, and would be so again.
+            EngineError::Timeout if fell_silent => self.has_begun() && self.tries < TRIES,
             // The engine is on its way back.
             EngineError::Unavailable(_) | EngineError::Overloaded(_) | EngineError::Timeout => was_asking,
             _ => false,
         };
         let is_going_on = self.broken.is_some();
         let pause = self.broken.get_or_insert_with(|| Break::now(Cause::Engine)).pause;
-        if !is_worth_it || self.time_left() < pause || self.state.shutdown.is_over() {
+        if !is_worth_it || self.time_left() <= pause || self.state.shutdown.is_over() {
             // Why the rest could not be had is for the log: to the reader the answer broke off.
             if is_going_on && !matches!(error, EngineError::Interrupted) {
                 tracing::warn!(
@@ -213,6 +220,10 @@ impl Continuation {
             () = self.state.shutdown.over() => {}
         }
         Ok(())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.pieces > 0 || !self.calls.is_empty()
     }
 
     /// Whether the answer is held to a schema by an engine that is told its text alone: it knows nothing of what is behind.

@@ -60,6 +60,12 @@ pub enum RunEvent {
     Delta {
         text: String,
     },
+    /// Another server goes on with the answer behind this text, which takes the place of all that was told before. It comes where
+    /// the engine cannot be made to say once more what the last server had told and had no time to keep. Its number is far
+    /// above those, so that every follower gets it.
+    Resumed {
+        text: String,
+    },
     /// Terminal: the answer is complete, or was stopped.
     Finished {
         message: Box<Message>,
@@ -97,9 +103,12 @@ pub struct Runs {
 
 /// A run in memory.
 pub(super) struct LiveRun {
-    events: Mutex<Vec<RunEvent>>,
-    /// How many events there are, for followers to wait on.
-    count: watch::Sender<usize>,
+    /// Each with its number.
+    events: Mutex<Vec<(u64, RunEvent)>>,
+    /// The number of the first event that is told here.
+    first: u64,
+    /// The number of the last event, for followers to wait on.
+    last: watch::Sender<u64>,
     stop: CancellationToken,
     /// No event follows here: the writing has ended, with a terminal event unless it goes on elsewhere.
     ended: CancellationToken,
@@ -122,7 +131,10 @@ impl Drop for Place {
 /// What other servers have written of a run; nothing of a new one.
 #[derive(Default)]
 pub(super) struct Past {
-    events: Vec<RunEvent>,
+    /// Each with its number.
+    events: Vec<(u64, RunEvent)>,
+    /// The number of [`RunEvent::Resumed`], where followers have to be told.
+    resumption: Option<u64>,
     /// The model that answers, and what it was told.
     start: Option<(String, ContextReport)>,
     so_far: SoFar,
@@ -142,7 +154,7 @@ impl Default for Runs {
 impl Runs {
     /// Write the answer `message` of `run` in the background, or what follows its past. Its rows are committed already.
     pub(super) fn spawn(&self, state: AppState, run: Run, message: Message, queued: Queued, mut past: Past) {
-        let live = Arc::new(LiveRun::new(std::mem::take(&mut past.events)));
+        let live = Arc::new(LiveRun::behind(std::mem::take(&mut past.events), past.resumption));
         if run.stop_requested {
             live.stop.cancel();
         }
@@ -190,10 +202,13 @@ impl Runs {
 }
 
 impl LiveRun {
-    fn new(events: Vec<RunEvent>) -> Self {
+    /// Goes on with the number `resumption`, or with the next one.
+    fn behind(events: Vec<(u64, RunEvent)>, resumption: Option<u64>) -> Self {
+        let last = events.last().map_or(0, |(number, _)| *number);
         Self {
-            count: watch::Sender::new(events.len()),
             events: Mutex::new(events),
+            first: resumption.unwrap_or(last + 1),
+            last: watch::Sender::new(last),
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
         }
@@ -201,30 +216,28 @@ impl LiveRun {
 
     fn push(&self, event: RunEvent) {
         let mut events = self.lock();
-        events.push(event);
-        self.count.send_replace(events.len());
-    }
-
-    fn len(&self) -> usize {
-        self.lock().len()
+        let number = events.last().map_or(0, |(last, _)| last + 1).max(self.first);
+        events.push((number, event));
+        self.last.send_replace(number);
     }
 
     fn is_followed(&self) -> bool {
-        self.count.receiver_count() > 0
+        self.last.receiver_count() > 0
     }
 
-    fn events_after(&self, seq: usize) -> Vec<RunEvent> {
-        self.lock().get(seq..).unwrap_or_default().to_vec()
+    fn events_after(&self, seq: u64) -> Vec<(u64, RunEvent)> {
+        let events = self.lock();
+        events[events.partition_point(|(number, _)| *number <= seq)..].to_vec()
     }
 
     /// The terminal event, if it is none of those after `seq`.
-    fn terminal_event_up_to(&self, seq: usize) -> Option<RunEvent> {
+    fn terminal_event_up_to(&self, seq: u64) -> Option<RunEvent> {
         let events = self.lock();
-        let last = events.last().filter(|last| last.is_terminal() && events.len() < seq);
-        last.cloned()
+        let last = events.last().filter(|(number, last)| last.is_terminal() && *number < seq);
+        last.map(|(_, last)| last.clone())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<RunEvent>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u64, RunEvent)>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -258,12 +271,15 @@ async fn write(
     queued: Queued,
     past: Past,
 ) -> Option<RunEvent> {
-    let journal = JournalWriter::spawn(state.store.clone(), run.clone(), live.len() as u64 + 1);
+    let journal = JournalWriter::spawn(state.store.clone(), run.clone(), live.first);
     let emit = |entry: Entry| {
         live.push(entry.event.clone());
         journal.append(entry);
     };
     let mut progress = Progress { text: past.so_far.answer.text.clone(), ..Progress::default() };
+    if past.resumption.is_some() {
+        emit(RunEvent::Resumed { text: progress.text.clone() }.into());
+    }
     let mut answer = None;
     let end = tokio::select! {
         biased;

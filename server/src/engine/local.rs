@@ -261,6 +261,10 @@ impl Engine for Local {
         }
     }
 
+    fn tells_tokens(&self) -> bool {
+        true
+    }
+
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         request.refuse_thinking()?;
         let place = self.place_and_keep(&request.model, request.keep_alive).await?;
@@ -307,6 +311,16 @@ impl Engine for Local {
 
     fn memory(&self) -> Option<MemoryUse> {
         Some(self.residents().memory())
+    }
+
+    async fn end_if_hung(&self, model: &str) {
+        let process = self.residents().process(&full_name(model));
+        if let Some(process) = process
+            && !process.responds().await
+        {
+            tracing::error!(model, process = process.id(), "the engine process hangs and is ended");
+            process.stop().await;
+        }
     }
 
     async fn shutdown(&self) {

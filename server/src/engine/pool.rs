@@ -40,8 +40,8 @@ use self::{
     router::{Candidate, Choice, Question, Router},
 };
 use super::{
-    ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, Model, Prompt, PromptMessage,
-    PromptSize,
+    ChatRequest, ChatStream, EmbedRequest, EmbedText, Embeddings, Engine, EngineError, Model, Output, Prompt,
+    PromptMessage, PromptSize,
 };
 use crate::config::Config;
 
@@ -136,9 +136,9 @@ impl Pool {
     }
 
     /// What the choice of a replica depends on. `max_tokens` is the limit of the answer, where it has one.
-    pub fn question(&self, model: &str, prompt: &Prompt, max_tokens: Option<u32>) -> Question {
+    pub fn question(&self, model: &str, prompt: &Prompt, output: &Output, max_tokens: Option<u32>) -> Question {
         let answer_tokens = max_tokens.map_or(EXPECTED_TOKENS, |most| most.min(EXPECTED_TOKENS));
-        self.router.question(model, prompt, answer_tokens.into())
+        self.router.question(model, prompt, output, answer_tokens.into())
     }
 
     /// A place for the request at a replica. `None` when there is nobody.
@@ -284,7 +284,8 @@ impl Engine for Pool {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let question = self.question(&request.model, &request.prompt_and_answer(), request.parameters.max_tokens);
+        let ChatRequest { model, parameters, output, .. } = &request;
+        let question = self.question(model, &request.prompt_and_answer(), output, parameters.max_tokens);
         let (place, answer) = self
             .ask(&request.model, &question, |engine| {
                 let request = request.clone();

@@ -77,17 +77,16 @@ impl Store {
 
     /// The events with a number above `after`, each with its number, in order.
     pub async fn events(&self, run_id: Uuid, after: u64) -> Result<Vec<(u64, RunEvent)>, DbErr> {
-        let rows = self.batches(run_id, after).await?;
-        let numbered = rows.into_iter().flat_map(|row| (row.first_seq as u64..).zip(row.events.0));
-        Ok(numbered.filter(|(seq, _)| *seq > after).map(|(seq, entry)| (seq, entry.event)).collect())
+        let entries = self.batches(run_id, after).await?.into_iter().flat_map(numbered);
+        Ok(entries.filter(|(seq, _)| *seq > after).map(|(seq, entry)| (seq, entry.event)).collect())
     }
 
-    /// All events of a run with what servers need of them, in order.
-    pub async fn journal(&self, run_id: Uuid) -> Result<Vec<Entry>, DbErr> {
-        Ok(self.batches(run_id, 0).await?.into_iter().flat_map(|row| row.events.0).collect())
+    /// All events of a run with what servers need of them, each with its number, in order.
+    pub async fn journal(&self, run_id: Uuid) -> Result<Vec<(u64, Entry)>, DbErr> {
+        Ok(self.batches(run_id, 0).await?.into_iter().flat_map(numbered).collect())
     }
 
-    /// How many events a run's journal holds.
+    /// The number of the last event in a run's journal.
     pub async fn journal_length(&self, run_id: Uuid) -> Result<i64, DbErr> {
         let last = Entity::find().select_only().column(Column::LastSeq).filter(Column::RunId.eq(run_id));
         let last = last.order_by_desc(Column::FirstSeq).into_tuple().one(&self.read).await?;
@@ -112,4 +111,8 @@ impl Store {
             .into_query();
         Ok(Entity::delete_many().filter(Column::RunId.in_subquery(ended)).exec(&self.write).await?.rows_affected)
     }
+}
+
+fn numbered(row: Model) -> impl Iterator<Item = (u64, Entry)> {
+    (row.first_seq as u64..).zip(row.events.0)
 }

@@ -38,7 +38,7 @@ pub struct Model {
     /// How often it was taken over since its journal last grew.
     #[serde(skip)]
     pub adoptions: i32,
-    /// Events in its journal when it was taken over last.
+    /// The number of the last event that was in its journal when it was taken over last, or of the one that told of it.
     #[serde(skip)]
     pub adopted_at: i64,
     /// When somebody last followed it on a server that does not write it.
@@ -183,12 +183,13 @@ impl Store {
         Condition::all().add(Column::Status.eq(Status::Streaming)).add(nobodys)
     }
 
-    /// Take over an abandoned run whose journal holds `events` events. `None` when its owner turned out to be alive or
-    /// another server was first.
+    /// Take over an abandoned run whose journal holds `events` events, and has grown once it holds more than `adopted_at`.
+    /// `None` when its owner turned out to be alive or another server was first.
     pub async fn claim_run(
         &self,
         run: Run,
         events: i64,
+        adopted_at: i64,
         owner: Uuid,
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
@@ -198,13 +199,13 @@ impl Store {
             .col_expr(Column::Owner, Expr::value(owner))
             .col_expr(Column::LeaseUntil, Expr::value(lease_until))
             .col_expr(Column::Adoptions, Expr::value(adoptions))
-            .col_expr(Column::AdoptedAt, Expr::value(events))
+            .col_expr(Column::AdoptedAt, Expr::value(adopted_at))
             .filter(Column::Id.eq(run.id))
             .filter(Column::Owner.eq(run.owner))
             .filter(self.is_abandoned(owner, now))
             .exec(&self.write)
             .await?;
-        let run = Run { owner, lease_until, adoptions, adopted_at: events, ..run };
+        let run = Run { owner, lease_until, adoptions, adopted_at, ..run };
         Ok((claimed.rows_affected > 0).then_some(run))
     }
 

@@ -1,6 +1,6 @@
 //! Who is answered now, who waits in line, and who is refused: one slot, and callers that a proxy tells apart.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
@@ -102,6 +102,24 @@ async fn who_finds_no_free_slot_waits_and_is_answered_when_one_is_free() {
     let answer = second.await.unwrap();
     assert_eq!(answer.json()["choices"][0]["message"]["content"], "one two");
     busy.until("flotilla_slots_busy 0\n").await;
+}
+
+#[tokio::test]
+async fn the_wait_in_line_is_measured() {
+    let busy = Busy::with(&[]).await;
+    let first = busy.occupied().await;
+    let second = busy.in_line(asking(1, V1, "wait", false), 1).await;
+    let in_line = Instant::now();
+    busy.metrics().await;
+    let waited = in_line.elapsed().as_secs_f64();
+    drop(first);
+    busy.go_on.notify_one();
+    second.await.unwrap();
+
+    let metrics = busy.metrics().await;
+    let sum = metrics.lines().find_map(|line| line.strip_prefix("flotilla_queue_wait_seconds_sum "));
+    assert!(sum.unwrap().parse::<f64>().unwrap() >= waited, "{waited}: {metrics}");
+    assert!(metrics.contains("flotilla_queue_wait_seconds_count 2\n"), "{metrics}");
 }
 
 #[tokio::test]

@@ -20,7 +20,11 @@ use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::support::TestServer;
+use crate::{
+    model_server::{Manner, ModelServer},
+    replicas::in_front_of,
+    support::TestServer,
+};
 
 const WORDS: [&str; 4] = ["one ", "two ", "three ", "four"];
 
@@ -36,12 +40,14 @@ struct Half {
     settings: Option<Settings>,
     adoptions: i32,
     adopted_at: i64,
+    said: fn(usize) -> Entry,
 }
 
 impl Default for Half {
     fn default() -> Self {
         let settings = Some(Settings::default());
-        Self { owner: Uuid::now_v7(), lease: TimeDelta::seconds(-1), settings, adoptions: 0, adopted_at: 0 }
+        let (owner, lease) = (Uuid::now_v7(), TimeDelta::seconds(-1));
+        Self { owner, lease, settings, adoptions: 0, adopted_at: 0, said: word }
     }
 }
 
@@ -88,14 +94,19 @@ impl Half {
         store.begin_turn(turn).await.unwrap();
         let context = ContextReport { messages_sent: 1, ..ContextReport::default() };
         let started = RunEvent::Started { model: "scripted".to_owned(), context };
-        assert!(store.append_events(&run, 1, vec![started.into(), word(0)]).await.unwrap());
-        assert!(store.append_events(&run, 3, vec![word(1)]).await.unwrap());
+        assert!(store.append_events(&run, 1, vec![started.into(), (self.said)(0)]).await.unwrap());
+        assert!(store.append_events(&run, 3, vec![(self.said)(1)]).await.unwrap());
         run
     }
 }
 
 fn word(number: usize) -> Entry {
     Entry { event: RunEvent::Delta { text: WORDS[number].to_owned() }, tokens: vec![number as i32] }
+}
+
+/// The same of an engine that tells no tokens.
+fn text(number: usize) -> Entry {
+    word(number).event.into()
 }
 
 async fn message_of(server: &TestServer, run: &Run) -> Message {
@@ -116,6 +127,41 @@ async fn the_answer_of_a_dead_server_is_written_to_its_end_with_numbers_that_go_
     assert_eq!((&message["status"], &message["content"]), (&json!("complete"), &json!("one two three four")));
     assert_eq!(message["details"]["completion_tokens"], 4);
     assert!(server.get("/metrics").await.text().contains(r#"flotilla_answers_resumed_total{cause="server"} 1"#));
+}
+
+#[tokio::test]
+async fn where_an_engine_cannot_say_the_same_again_followers_go_on_behind_what_was_kept() {
+    let upstream = [ModelServer::start(Manner::Well).await];
+    let server = in_front_of(&upstream).await;
+    let run = Half { said: text, ..Half::default() }.leave(&server).await;
+
+    adopt_abandoned(&server.state).await;
+
+    // This follower was told two words more than were kept, and another one comes for the first time.
+    let ahead = server.run_events(&run.id.to_string(), 5).await;
+    let new = server.run_events(&run.id.to_string(), 0).await;
+    assert_eq!(ahead[0].1, json!({ "type": "resumed", "text": "one two " }));
+    assert_eq!(ahead, new[3..]);
+    let rest: String = ahead[1..].iter().filter_map(|(_, event)| event["text"].as_str()).collect();
+    assert_eq!(rest, "three four five");
+    assert_eq!(ahead.last().unwrap().1["message"]["content"], "one two three four five");
+    assert!(new.is_sorted_by(|(one, _), (next, _)| one < next));
+}
+
+#[tokio::test]
+async fn to_tell_followers_of_a_new_server_is_no_progress() {
+    let upstream = [ModelServer::start(Manner::Holding).await];
+    let server = in_front_of(&upstream).await;
+    let run = Half { said: text, ..Half::default() }.leave(&server).await;
+    let store = &server.state.store;
+
+    adopt_abandoned(&server.state).await;
+
+    while store.journal_length(run.id).await.unwrap() == 3 {
+        tokio::task::yield_now().await;
+    }
+    let adopted = store.run(run.id).await.unwrap().unwrap();
+    assert_eq!(adopted.adopted_at, store.journal_length(run.id).await.unwrap());
 }
 
 #[tokio::test]

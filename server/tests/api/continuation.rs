@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use flotilla::engine::Scripted;
+use flotilla::engine::{EngineError, Scripted, Step};
 use serde_json::{Value, json};
 
 use crate::{mortal::Mortal, support::TestServer};
@@ -115,6 +115,19 @@ async fn an_engine_that_says_a_word_and_dies_is_not_asked_for_ever() {
 
     assert_eq!(chunks(&response.text()).last().unwrap()["error"]["code"], "engine_interrupted");
     assert_eq!(engine.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn an_engine_that_keeps_falling_silent_is_not_asked_for_ever() {
+    let steps = vec![Step::Text("one ".to_owned()), Step::Fail(|| EngineError::Timeout)];
+    let server = TestServer::new(Scripted::new(steps)).await;
+    let id = server.conversation().await;
+
+    let turn = server.turn(&id, None, "count").await;
+
+    let answer = &turn["assistant_message"];
+    assert_eq!((&answer["status"], &answer["content"]), (&json!("interrupted"), &json!("one ")));
+    assert_eq!(answer["error"]["code"], "engine_interrupted");
 }
 
 /// Offers functions and returns what is called, and the text before it.

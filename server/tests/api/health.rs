@@ -2,7 +2,11 @@ use axum::http::StatusCode;
 use flotilla::engine::Scripted;
 use serde_json::json;
 
-use crate::support::TestServer;
+use crate::{
+    model_server::{Manner, ModelServer},
+    replicas::in_front_of,
+    support::TestServer,
+};
 
 #[tokio::test]
 async fn health_says_that_the_process_answers() {
@@ -35,6 +39,7 @@ async fn metrics_count_answers_and_tokens_and_hold_no_prompt() {
     let text = server.get("/metrics").await.text();
     assert!(text.contains(r#"flotilla_answers_total{model="scripted",outcome="complete"} 1"#), "{text}");
     assert!(text.contains(r#"flotilla_tokens_total{model="scripted",kind="completion"} 2"#), "{text}");
+    assert!(text.contains("flotilla_time_to_first_token_seconds_count 1"), "{text}");
     assert!(text.contains("flotilla_inter_token_seconds_count 1"), "{text}");
     // What has not happened yet is counted as zero, so that its first time is seen as an increase.
     assert!(text.contains(r#"flotilla_answers_total{model="scripted",outcome="failed"} 0"#), "{text}");
@@ -44,6 +49,17 @@ async fn metrics_count_answers_and_tokens_and_hold_no_prompt() {
     assert!(text.contains("flotilla_answers_waiting 0"), "{text}");
     assert!(text.contains(r#"route="/api/conversations/{id}/messages",status="202""#), "{text}");
     assert!(!text.contains("canary-prompt"));
+}
+
+#[tokio::test]
+async fn metrics_count_the_part_of_a_prompt_that_was_in_the_engines_cache() {
+    let upstream = [ModelServer::start(Manner::Well).await];
+    let server = in_front_of(&upstream).await;
+    let question = json!({ "model": "model", "messages": [{ "role": "user", "content": "hi" }] });
+    server.post("/v1/chat/completions", question).await;
+    let text = server.get("/metrics").await.text();
+    assert!(text.contains(r#"flotilla_tokens_total{model="model",kind="prompt"} 9"#), "{text}");
+    assert!(text.contains(r#"flotilla_tokens_total{model="model",kind="cached"} 4"#), "{text}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{
 
 const V1: &str = "/v1/chat/completions";
 
-async fn in_front_of(servers: &[ModelServer]) -> TestServer {
+pub async fn in_front_of(servers: &[ModelServer]) -> TestServer {
     in_front_of_with(servers, &[]).await
 }
 
@@ -47,6 +47,24 @@ async fn an_answer_whose_server_dies_goes_on_at_another_one() {
     let second = asked.iter().find(|asked| asked[0]["continue_final_message"] == true).expect("the second is another");
     assert_eq!(second[0]["messages"][1], json!({ "role": "assistant", "content": "one two " }));
     assert_eq!(asked[0].len() + asked[1].len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_whose_server_falls_silent_goes_on_at_another_one() {
+    let servers =
+        [ModelServer::start(Manner::FallingSilent(2)).await, ModelServer::start(Manner::FallingSilent(3)).await];
+    let server = in_front_of_with(&servers, &["--token-timeout", "1"]).await;
+    let question = json!({ "model": "model", "messages": [{ "role": "user", "content": "count" }] });
+
+    let answer = server.post(V1, question).await.json();
+
+    assert_eq!(answer["choices"][0]["message"]["content"], WORDS.concat());
+    let metrics = server.get("/metrics").await.text();
+    for silent in &servers {
+        silent.abandoned(1).await;
+        let failures = format!(r#"flotilla_replica_failures_total{{replica="{}"}} 1"#, silent.name());
+        assert!(metrics.contains(&failures), "{metrics}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use flotilla::engine::{
     BreakerState, ChatRequest, ChosenBy, Delta, EmbedRequest, EmbedText, Engine, EngineError, PoolStatus,
-    PromptMessage, ReplicaStatus, Role, connect,
+    PromptMessage, ReplicaStatus, Role, connect, with_timeouts,
 };
 use futures::{StreamExt, future::join_all};
 
@@ -279,6 +279,20 @@ async fn a_client_that_leaves_frees_its_place_and_the_server() {
         assert_eq!((replica.outstanding_requests, replica.outstanding_tokens), (0, 0), "{replica:?}");
         assert_eq!(replica.failures, 0);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_has_failed_when_its_answer_is_given_up() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let server = ModelServer::start(Manner::FallingSilent(1)).await;
+    let pool = connect(&config(&["--openai-base-url", &server.url(), "--token-timeout", "1"])).unwrap();
+    let answer = pool.chat(question(0)).await.unwrap();
+
+    let (text, outcome) = read(with_timeouts(answer, 10 * SECOND, SECOND)).await;
+
+    assert_eq!(text, WORDS[0]);
+    assert!(matches!(outcome, Err(EngineError::Timeout)));
+    assert_eq!(status_of(&*pool, &server).failures, 1);
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub enum Manner {
     Holding,
     /// The next answer breaks off after so many words, the others do not.
     Dying(usize),
+    /// The next answer says so many words and then nothing more, as from a machine that is gone; the others do not.
+    FallingSilent(usize),
 }
 
 impl ModelServer {
@@ -123,7 +125,11 @@ async fn list(State(shared): State<Arc<Shared>>) -> Json<Value> {
 
 async fn embed(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
     shared.asked.lock().unwrap().push(request);
-    match *shared.manner.lock().unwrap() {
+    let manner = *shared.manner.lock().unwrap();
+    if matches!(manner, Manner::Holding) {
+        shared.is_open.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+    }
+    match manner {
         Manner::Refusing(status) => refusal(status),
         _ => Json(json!({ "data": [{ "index": 0, "embedding": [1.0, 0.0] }] })).into_response(),
     }
@@ -136,11 +142,12 @@ fn refusal(status: u16) -> Response {
 async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
     shared.asked.lock().unwrap().push(request.clone());
     let manner = *shared.manner.lock().unwrap();
-    let mut lives_for = usize::MAX;
+    let (mut lives_for, mut falls_silent) = (usize::MAX, false);
     match manner {
         Manner::Refusing(status) => return refusal(status),
-        Manner::Dying(words) => {
+        Manner::Dying(words) | Manner::FallingSilent(words) => {
             lives_for = words;
+            falls_silent = matches!(manner, Manner::FallingSilent(_));
             *shared.manner.lock().unwrap() = Manner::Well;
         }
         Manner::Well | Manner::Holding => {}
@@ -156,13 +163,21 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
         for word in WORDS.into_iter().skip(behind).take(lives_for) {
             yield event(&json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }));
         }
+        if falls_silent {
+            std::future::pending::<()>().await;
+        }
         watch.ended();
         if lives_for < usize::MAX {
             // What was said before the death is on its way by then.
             tokio::task::yield_now().await;
         }
         if lives_for == usize::MAX {
-            yield event(&json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] }));
+            let usage = json!({
+                "prompt_tokens": 9,
+                "prompt_tokens_details": { "cached_tokens": 4 },
+                "completion_tokens": WORDS.len() - behind,
+            });
+            yield event(&json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }], "usage": usage }));
             yield Bytes::from_static(b"data: [DONE]\n\n");
         }
     };

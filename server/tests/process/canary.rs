@@ -41,15 +41,96 @@ async fn echoing_upstream() -> String {
         let models = MODELS.map(|model| json!({ "id": model }));
         Json(json!({ "data": models }))
     }
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/completions", post(chat))
         .route("/v1/embeddings", post(chat))
         .route("/v1/models", get(models));
+    serve(router).await
+}
+
+/// The same as an Ollama.
+async fn echoing_ollama() -> String {
+    async fn chat(Json(request): Json<Value>) -> Response {
+        let echo = request.to_string();
+        let goes_on =
+            request["messages"].as_array().is_some_and(|messages| messages.last().unwrap()["role"] == "assistant");
+        let message = json!({ "role": "assistant", "content": if goes_on { "" } else { &echo } });
+        let text = format!("{}\n", json!({ "message": message, "response": echo, "done": false }));
+        let error = json!({ "error": echo });
+        match request["model"].as_str().unwrap().split(':').next().unwrap() {
+            "refuses" => (StatusCode::BAD_REQUEST, Json(error)).into_response(),
+            "fails" => (StatusCode::INTERNAL_SERVER_ERROR, Json(error)).into_response(),
+            "breaks" => format!("{text}{error}\n").into_response(),
+            "garbles" => format!("{text}{}\n", json!({ "message": echo })).into_response(),
+            "leaves" => text.into_response(),
+            _ => format!("{text}{}\n", json!({ "done": true, "done_reason": "stop" })).into_response(),
+        }
+    }
+    async fn tags() -> Json<Value> {
+        let models = MODELS.map(|model| json!({ "name": format!("{model}:latest"), "size": 1 }));
+        Json(json!({ "models": models }))
+    }
+    let router = Router::new()
+        .route("/api/chat", post(chat))
+        .route("/api/generate", post(chat))
+        .route("/api/embed", post(chat))
+        .route("/api/ps", get(async || Json(json!({ "models": [] }))))
+        .route("/api/tags", get(tags));
+    serve(router).await
+}
+
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
+}
+
+/// Requests of both dialects that say it in every field that shapes an answer.
+fn of_every_form(model: &str) -> Vec<(&'static str, Value)> {
+    let schema = json!({ "type": "object", "properties": { CANARY: { "type": "string", "description": CANARY } } });
+    let function = json!({ "name": CANARY, "description": CANARY, "parameters": schema });
+    let tools = json!([{ "type": "function", "function": function }]);
+    let unusable = json!({ "type": CANARY, "pattern": format!("({CANARY}") });
+    let messages = json!([{ "role": "user", "content": CANARY }]);
+    let arguments = json!({ CANARY: CANARY });
+    let openai_call = json!({ "name": CANARY, "arguments": arguments.to_string() });
+    let called_by_openai = json!([
+        { "role": "user", "content": CANARY },
+        { "role": "assistant", "tool_calls": [{ "id": CANARY, "type": "function", "function": openai_call }] },
+        { "role": "tool", "tool_call_id": CANARY, "content": CANARY },
+    ]);
+    let called_by_ollama = json!([
+        { "role": "user", "content": CANARY },
+        { "role": "assistant", "tool_calls": [{ "function": { "name": CANARY, "arguments": arguments } }] },
+        { "role": "tool", "content": CANARY },
+    ]);
+    let choice = json!({ "type": "function", "function": { "name": CANARY } });
+    let format = |schema: &Value| json!({ "type": "json_schema", "json_schema": { "name": CANARY, "schema": schema } });
+    let (openai, ollama) = ("/v1/chat/completions", "/api/chat");
+    let of = |mut body: Value| {
+        body["model"] = json!(model);
+        body["max_tokens"] = json!(8);
+        body
+    };
+    let of_ollama = |mut body: Value| {
+        body["model"] = json!(model);
+        body["options"] = json!({ "stop": [CANARY], "num_predict": 8 });
+        body
+    };
+    vec![
+        (openai, of(json!({ "messages": messages, "stop": [CANARY], "user": CANARY, "metadata": { CANARY: CANARY } }))),
+        (openai, of(json!({ "messages": messages, "tools": tools }))),
+        (openai, of(json!({ "messages": messages, "tools": tools, "tool_choice": choice }))),
+        (openai, of(json!({ "messages": called_by_openai, "tools": tools }))),
+        (openai, of(json!({ "messages": messages, "response_format": format(&schema) }))),
+        (openai, of(json!({ "messages": messages, "response_format": format(&unusable) }))),
+        (ollama, of_ollama(json!({ "messages": messages, "tools": tools }))),
+        (ollama, of_ollama(json!({ "messages": called_by_ollama, "tools": tools }))),
+        (ollama, of_ollama(json!({ "messages": messages, "format": schema }))),
+        (ollama, of_ollama(json!({ "messages": messages, "format": unusable }))),
+    ]
 }
 
 /// Say the word in every way there is; returns what the server told about itself over HTTP.
@@ -77,7 +158,7 @@ async fn say_it_everywhere(server: &Server, token: &str, models: &[&str]) -> Str
             ("/api/generate", json!({ "model": model, "prompt": CANARY, "system": CANARY, "stream": false })),
             ("/api/embed", json!({ "model": model, "input": [CANARY] })),
         ];
-        for (path, body) in of_other_paths {
+        for (path, body) in of_other_paths.into_iter().chain(of_every_form(model)) {
             send(server.client.post(at(path)).json(&body)).await;
         }
         let conversation = json!({ "model": model, "system_prompt": CANARY, "title": CANARY });
@@ -127,6 +208,18 @@ async fn nothing_that_was_said_to_another_engine_and_no_secret_is_in_logs_traces
     let key = format!("key-{CANARY}");
     let settings = [collector.setting(), ("RUST_LOG", "debug"), ("ACCESS_TOKEN", &token), ("OPENAI_API_KEY", &key)];
     let server = Server::in_front_of(&echoing_upstream().await, &settings, &folder.path().join("data"));
+    let metrics = say_it_everywhere(&server, &token, &MODELS).await;
+    assert_it_kept_silent(server, &collector, &metrics).await;
+}
+
+#[tokio::test]
+async fn nothing_that_was_said_to_an_ollama_is_in_logs_traces_or_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start().await;
+    let token = format!("token-{CANARY}");
+    let url = echoing_ollama().await;
+    let settings = [collector.setting(), ("RUST_LOG", "debug"), ("ACCESS_TOKEN", &token), ("OLLAMA_URL", &url)];
+    let server = Server::serving(&settings, &folder.path().join("data"));
     let metrics = say_it_everywhere(&server, &token, &MODELS).await;
     assert_it_kept_silent(server, &collector, &metrics).await;
 }

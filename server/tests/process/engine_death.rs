@@ -1,4 +1,5 @@
-//! The engine process of the starter model is killed in the middle of an answer. The answer goes on as if it had not been.
+//! The engine process of the starter model is killed, or stands still, in the middle of an answer. The answer goes on as if it
+//! had not been.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ async fn interrupted(server: &Server, path: &str, body: Value) -> String {
         text.push_str(std::str::from_utf8(&piece).unwrap());
         pieces += 1;
         if pieces == 20 || pieces == 60 {
-            server.kill_engines().await;
+            server.signal_engines("KILL").await;
         }
     }
     assert!(pieces > 60, "{text}");
@@ -81,8 +82,17 @@ async fn a_stream_of_ollamas_goes_on_to_the_same_text() {
 
 #[tokio::test]
 async fn a_run_goes_on_to_the_same_text() {
+    assert_a_run_goes_on_after("KILL", &[]).await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_to_the_same_text_when_its_engine_stands_still() {
+    assert_a_run_goes_on_after("STOP", &[("TOKEN_TIMEOUT", "1")]).await;
+}
+
+async fn assert_a_run_goes_on_after(signal: &str, settings: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::with_starter_model(&folder.path().join("data"));
+    let server = Server::with_starter_model_and(settings, &folder.path().join("data"));
     let whole = whole_answer(&server).await;
     let parameters = json!({ "temperature": 0, "max_tokens": TOKENS });
     let (_, conversation) = server.post("/api/conversations", json!({ "parameters": parameters })).await;
@@ -91,11 +101,24 @@ async fn a_run_goes_on_to_the_same_text() {
     let mut follower = server.follow(&turn["run_id"], 0).await;
 
     let mut events = follower.until("id: 20\n").await;
-    server.kill_engines().await;
+    server.signal_engines(signal).await;
     events.extend(follower.rest().await);
 
     assert_eq!(text_of(&events), whole);
     let message = &events.last().unwrap().1["message"];
     assert_eq!((&message["status"], &message["content"]), (&json!("complete"), &json!(whole)));
     assert_eq!(message["details"]["completion_tokens"], TOKENS);
+}
+
+#[tokio::test]
+async fn an_engine_that_stands_still_before_it_answers_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with_starter_model_and(&[("FIRST_TOKEN_TIMEOUT", "5")], &folder.path().join("data"));
+    let ask = async || server.post("/api/chat", json!({ "messages": [{ "role": "user", "content": "Hi" }] })).await.0;
+    while ask().await != StatusCode::OK {}
+
+    server.signal_engines("STOP").await;
+
+    assert_eq!(ask().await, StatusCode::GATEWAY_TIMEOUT);
+    while ask().await != StatusCode::OK {}
 }

@@ -16,6 +16,7 @@ mod leaving;
 mod listener;
 mod log;
 mod memory;
+mod metrics;
 #[path = "../model_server/mod.rs"]
 #[expect(dead_code, reason = "the engines' tests use more of it")]
 mod model_server;

@@ -50,17 +50,12 @@ async fn pair_on_one_port() -> [ModelServer; 2] {
     }
 }
 
-async fn metrics(server: &Server) -> String {
-    let response = server.client.get(format!("{}/metrics", server.url)).send().await.unwrap();
-    response.text().await.unwrap()
-}
-
 /// Wait until the server has these replicas and no others.
 async fn has_replicas(server: &Server, expected: &[&ModelServer]) {
     let mut expected: Vec<_> = expected.iter().map(|server| server.name()).collect();
     expected.sort();
     loop {
-        let metrics = metrics(server).await;
+        let metrics = server.metrics().await;
         let lines = metrics.lines().filter_map(|line| line.strip_prefix("flotilla_replica_failures_total{replica=\""));
         let mut found: Vec<_> = lines.filter_map(|line| line.split('"').next()).map(str::to_owned).collect();
         found.sort();
@@ -121,7 +116,7 @@ async fn who_waits_in_line_is_answered_by_a_replica_that_comes() {
         busy.release();
     };
     let other_comes = async {
-        while !metrics(&server).await.contains("flotilla_queue_depth 1\n") {}
+        server.has_metric("flotilla_queue_depth 1").await;
         name.now_means(&[&busy, &other]);
     };
     tokio::join!(ask(&server, 0), second, other_comes);

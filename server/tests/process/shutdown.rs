@@ -3,6 +3,10 @@ use std::{fs, path::Path, process::Command};
 use futures::StreamExt;
 use reqwest::StatusCode;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{Server, long_script, text_of};
 
@@ -72,7 +76,66 @@ async fn new_requests_are_refused_when_load_balancers_have_had_the_time_to_look(
     let request = json!({ "model": "scripted", "messages": [{ "role": "user", "content": "hi" }] });
     let (status, answer) = server.post("/v1/chat/completions", request).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
+    server.has_metric("flotilla_draining 1").await;
     assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn whatever_is_asked_of_a_draining_server_is_refused_with_503() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), "hello", 0);
+    let (_, conversation) = server.post("/api/conversations", json!({})).await;
+    let question = json!({ "model": "scripted", "messages": [{ "role": "user", "content": "hi" }] });
+    let requests = [
+        ("/v1/chat/completions".to_owned(), question.clone()),
+        ("/api/chat".to_owned(), question),
+        ("/v1/embeddings".to_owned(), json!({ "model": "scripted", "input": "hi" })),
+        (format!("/api/conversations/{}/messages", conversation["id"].as_str().unwrap()), json!({ "content": "hi" })),
+    ];
+    let mut begun = Vec::new();
+    for (path, body) in requests {
+        begun.push((Unfinished::begin(&server, &path, &body.to_string()).await, path));
+    }
+    server.terminate();
+    server.logs("draining").await;
+    for (request, path) in begun {
+        let answer = request.finish().await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{path}: {answer}");
+        assert!(answer.contains("the server is shutting down"), "{path}: {answer}");
+    }
+    assert!(server.ended().await.success());
+}
+
+/// A request whose body has not been sent, on a connection that the server has therefore to keep.
+struct Unfinished {
+    connection: TcpStream,
+    body: String,
+}
+
+impl Unfinished {
+    async fn begin(server: &Server, path: &str, body: &str) -> Self {
+        let address = server.url.strip_prefix("http://").unwrap();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = [
+            format!("POST {path} HTTP/1.1"),
+            format!("Host: {address}"),
+            "Content-Type: application/json".to_owned(),
+            format!("Content-Length: {}", body.len()),
+            "Expect: 100-continue\r\n\r\n".to_owned(),
+        ];
+        connection.write_all(head.join("\r\n").as_bytes()).await.unwrap();
+        let mut goes_on = *b"HTTP/1.1 100 Continue\r\n\r\n";
+        connection.read_exact(&mut goes_on).await.unwrap();
+        assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        Self { connection, body: body.to_owned() }
+    }
+
+    async fn finish(mut self) -> String {
+        let mut answer = String::new();
+        self.connection.write_all(self.body.as_bytes()).await.unwrap();
+        self.connection.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
 }
 
 #[tokio::test]

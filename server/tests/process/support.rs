@@ -66,8 +66,14 @@ impl Server {
 
     /// In front of the OpenAI-compatible server at `upstream`.
     pub fn in_front_of(upstream: &str, settings: &[(&str, &str)], folder: &Path) -> Self {
+        let url = format!("{upstream}/v1");
+        Self::serving(&[settings, &[("OPENAI_BASE_URL", url.as_str())]].concat(), folder)
+    }
+
+    /// With these settings and no others.
+    pub fn serving(settings: &[(&str, &str)], folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
-        command.envs(settings.iter().copied()).arg("serve").args(["--openai-base-url", &format!("{upstream}/v1")]);
+        command.envs(settings.iter().copied()).arg("serve");
         Self::launch(command, folder)
     }
 
@@ -103,6 +109,16 @@ impl Server {
     pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         let response = self.client.post(format!("{}{path}", self.url)).json(&body).send().await.unwrap();
         (response.status(), response.json().await.unwrap_or_default())
+    }
+
+    /// Everything in `/metrics`.
+    pub async fn metrics(&self) -> String {
+        self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Wait until `/metrics` holds this line.
+    pub async fn has_metric(&self, line: &str) {
+        while !self.metrics().await.lines().any(|found| found == line) {}
     }
 
     /// Send a first message; returns the conversation's id and the turn.
@@ -161,13 +177,14 @@ impl Server {
         assert!(Command::new("kill").args([&format!("-{signal}"), &process]).status().unwrap().success());
     }
 
-    /// Kill the engine processes with the signal that nothing survives, as soon as there is one.
-    pub async fn kill_engines(&self) {
+    /// Let the engine processes end without a word, or stand still: `KILL` or `STOP`, as soon as there is one.
+    pub async fn signal_engines(&self, signal: &str) {
         let server = self.process.id().unwrap();
         loop {
             let children = children_of(server);
             if !children.is_empty() {
-                assert!(Command::new("kill").arg("-KILL").args(children).status().unwrap().success());
+                let sent = Command::new("kill").arg(format!("-{signal}")).args(children).status();
+                assert!(sent.unwrap().success());
                 return;
             }
             tokio::task::yield_now().await;
@@ -270,7 +287,10 @@ fn events(text: &str) -> Vec<Event> {
 
 /// What these events say.
 pub fn text_of(events: &[Event]) -> String {
-    events.iter().filter_map(|(_, event)| event["text"].as_str()).collect()
+    events.iter().fold(String::new(), |said, (_, event)| match event["text"].as_str() {
+        Some(text) if event["type"] == "resumed" => text.to_owned(),
+        text => said + text.unwrap_or_default(),
+    })
 }
 
 /// Many words, so that an answer lasts.

@@ -1,14 +1,25 @@
 //! A server that is gone, and the one that goes on with its answers: another replica where PostgreSQL is shared
 //! (TEST_POSTGRES_URL), the restarted server on SQLite. `make test` runs these on both.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
+use async_stream::stream;
+use axum::{
+    Json, Router,
+    body::Body,
+    routing::{get, post},
+};
 use flotilla::config::Secret;
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, time::sleep};
 
 use crate::{
     database::database_url,
@@ -108,6 +119,54 @@ async fn a_server_that_stood_still_finds_its_answer_written_by_another_and_leave
     taken_over(&turn["run_id"], before, &first).await;
     let shown = first.get(&format!("/api/conversations/{id}")).await;
     assert_eq!(shown["messages"][1]["content"], long_script());
+}
+
+/// An OpenAI-compatible server that never says the same again: over all answers, each word has the next number. An answer has
+/// so many of them.
+async fn counting_upstream(words: usize) -> String {
+    let said = Arc::new(AtomicUsize::new(0));
+    let chat = move |Json(request): Json<Value>| {
+        let said = Arc::clone(&said);
+        let last = request["messages"].as_array().unwrap().last().unwrap();
+        let before = if last["role"] == "assistant" { last["content"].as_str().unwrap() } else { "" };
+        let rest = words - before.split_whitespace().count();
+        let answer = stream! {
+            for _ in 0..rest {
+                sleep(Duration::from_millis(5)).await;
+                let word = format!("word{} ", said.fetch_add(1, Ordering::Relaxed));
+                let chunk = json!({ "choices": [{ "index": 0, "delta": { "content": word } }] });
+                yield Ok::<_, Infallible>(format!("data: {chunk}\n\n"));
+            }
+            yield Ok("data: [DONE]\n\n".to_owned());
+        };
+        async move { Body::from_stream(answer) }
+    };
+    let models = async || Json(json!({ "data": [{ "id": "model" }] }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let router = Router::new().route("/v1/chat/completions", post(chat)).route("/v1/models", get(models));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn behind_an_engine_that_never_says_the_same_again_a_follower_ends_with_the_text_that_is_kept() {
+    let fleet = Fleet::new().await;
+    let upstream = counting_upstream(300).await;
+    let settings = [("DATABASE_URL", fleet.database.expose()), ("OPENAI_BASE_URL", upstream.as_str())];
+    let first = Server::serving(&settings, &fleet.folder.path().join("first"));
+    let (_, turn) = first.send("count").await;
+    let mut events = first.follow(&turn["run_id"], 0).await.until("word100 ").await;
+    first.kill().await;
+
+    let next = Server::serving(&settings, &fleet.folder.path().join("next"));
+    let last = events.last().unwrap().0;
+    events.extend(next.follow(&turn["run_id"], last).await.rest().await);
+
+    let message = &events.last().unwrap().1["message"];
+    assert_eq!(message["status"], "complete");
+    assert_eq!(message["content"], text_of(&events));
+    assert_eq!(text_of(&events).split_whitespace().count(), 300);
 }
 
 const ANSWERS: usize = 6;

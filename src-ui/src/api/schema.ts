@@ -1889,6 +1889,10 @@ export interface components {
             /** @enum {string} */
             type: "delta";
         } | {
+            text: string;
+            /** @enum {string} */
+            type: "resumed";
+        } | {
             message: components["schemas"]["Message"];
             /** @enum {string} */
             type: "finished";

@@ -25,6 +25,9 @@ pub const LEASE: TimeDelta = TimeDelta::seconds(5);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// A run that was taken over so often without a word more may be what its servers die of.
 const FRUITLESS_ADOPTIONS: i32 = 5;
+/// Numbers that are left free in front of [`RunEvent::Resumed`], for what its last server has told and not kept. No run has so
+/// many events.
+const FREE_NUMBERS: i64 = 1 << 20;
 /// Clients that want to replay a run after this long read its message instead.
 const KEEP_JOURNALS: TimeDelta = TimeDelta::hours(24);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -87,10 +90,13 @@ pub async fn adopt_abandoned(state: &AppState) {
 async fn adopt(state: &AppState, run: Run) -> Result<()> {
     let now = store::now();
     let events = state.store.journal_length(run.id).await?;
-    let Some(run) = state.store.claim_run(run, events, state.runs.owner, now, now + LEASE).await? else {
+    let resumption = (!state.engine.tells_tokens()).then(|| (events / FREE_NUMBERS + 1) * FREE_NUMBERS);
+    let adopted_at = resumption.unwrap_or(events);
+    let Some(run) = state.store.claim_run(run, events, adopted_at, state.runs.owner, now, now + LEASE).await? else {
         return Ok(());
     };
-    let past = Past::from(state.store.journal(run.id).await?);
+    let journal = state.store.journal(run.id).await?;
+    let past = Past { resumption: resumption.map(i64::cast_unsigned), ..Past::from(journal) };
     match as_asked(state, &run).await? {
         Some((message, queued)) if run.adoptions <= FRUITLESS_ADOPTIONS => {
             tracing::info!(run_id = %run.id, events, "an answer of another server is continued");
@@ -130,10 +136,10 @@ async fn as_asked(state: &AppState, run: &Run) -> Result<Option<(Message, Queued
 }
 
 /// From the journal.
-impl From<Vec<Entry>> for Past {
-    fn from(entries: Vec<Entry>) -> Self {
+impl From<Vec<(u64, Entry)>> for Past {
+    fn from(entries: Vec<(u64, Entry)>) -> Self {
         let mut past = Self::default();
-        for Entry { event, tokens } in entries {
+        for (number, Entry { event, tokens }) in entries {
             match &event {
                 RunEvent::Started { model, context } => past.start = Some((model.clone(), *context)),
                 RunEvent::Delta { text } => {
@@ -141,9 +147,11 @@ impl From<Vec<Entry>> for Past {
                     past.so_far.answer.tokens.extend(tokens);
                     past.so_far.pieces += 1;
                 }
+                // Its text is that of the pieces before.
+                RunEvent::Resumed { .. } => {}
                 RunEvent::Queued { .. } | RunEvent::Finished { .. } | RunEvent::Failed { .. } => {}
             }
-            past.events.push(event);
+            past.events.push((number, event));
         }
         past
     }

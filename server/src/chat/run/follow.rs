@@ -81,23 +81,23 @@ fn events(state: AppState, run_id: Uuid, after: u64) -> impl Stream<Item = (u64,
 /// Ends when the writing does, without a terminal event when it goes on elsewhere.
 fn live_events(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = (u64, RunEvent)> {
     async_stream::stream! {
-        let mut count = live.count.subscribe();
-        let mut seen = usize::try_from(after).unwrap_or(usize::MAX);
+        let mut last = live.last.subscribe();
+        let mut seen = after;
         loop {
             // Read before the events: a run that ends in between is seen whole on the next round.
             let ended = live.ended.is_cancelled();
-            for event in live.events_after(seen) {
-                seen += 1;
-                yield (seen as u64, event);
+            for (seq, event) in live.events_after(seen) {
+                seen = seq;
+                yield (seq, event);
             }
             if ended {
                 // A follower may be ahead of the run: its last server may have said more than it had time to journal.
                 if let Some(end) = live.terminal_event_up_to(seen) {
-                    yield (seen as u64 + 1, end);
+                    yield (seen + 1, end);
                 }
                 return;
             }
-            live.ended.run_until_cancelled(count.wait_for(|count| *count > seen)).await;
+            live.ended.run_until_cancelled(last.wait_for(|last| *last > seen)).await;
         }
     }
 }

@@ -91,3 +91,47 @@ async fn gather(receiver: &mut mpsc::UnboundedReceiver<Entry>, batch: &mut Vec<E
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::chat::run::RunEvent;
+
+    fn entry() -> Entry {
+        RunEvent::Delta { text: "word ".to_owned() }.into()
+    }
+
+    /// How many events are written together, and how long after the first of them, when one comes every `pause`.
+    async fn batch(pause: Duration) -> (usize, Duration) {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while sender.send(entry()).is_ok() {
+                sleep(pause).await;
+            }
+        });
+        let mut batch = Vec::new();
+        let first = Instant::now();
+        assert!(gather(&mut receiver, &mut batch).await);
+        (batch.len(), first.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_events_of_50_ms_are_written_together() {
+        let (events, time) = batch(Duration::from_millis(20)).await;
+
+        assert_eq!((events, time.as_millis()), (3, 50));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_64_events_are_written_together() {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        (0..100).for_each(|_| sender.send(entry()).unwrap());
+        let mut batch = Vec::new();
+
+        assert!(gather(&mut receiver, &mut batch).await);
+
+        assert_eq!(batch.len(), 64);
+    }
+}

@@ -120,6 +120,12 @@ impl Process {
         self.connection.is_open()
     }
 
+    /// Whether it still does anything, or is gone: between any two of its steps it takes a command.
+    pub async fn responds(&self) -> bool {
+        let mut events = self.count(Prompt::Text(String::new()));
+        timeout(LONGEST_STEP, events.next()).await.is_ok()
+    }
+
     /// Waits until the process is gone, whatever ended it.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
@@ -137,6 +143,9 @@ impl Drop for Process {
         self.stopping.cancel();
     }
 }
+
+/// No step of a process takes nearly as long.
+const LONGEST_STEP: Duration = Duration::from_secs(5);
 
 /// A process exits by itself when its stdin is closed; one that does not is killed after this time.
 const GRACE: Duration = Duration::from_secs(2);

@@ -168,6 +168,14 @@ impl Resident {
         }
     }
 
+    /// The process, if it has loaded its model.
+    pub fn loaded(&self) -> Option<Arc<Process>> {
+        match &*self.state.borrow() {
+            State::Ready { process, .. } => Some(Arc::clone(process)),
+            _ => None,
+        }
+    }
+
     pub fn is_loaded(&self) -> bool {
         matches!(&*self.state.borrow(), State::Ready { .. })
     }

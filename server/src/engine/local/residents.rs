@@ -10,7 +10,10 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::resident::{Launch, Limits, Place, Resident};
+use super::{
+    process::Process,
+    resident::{Launch, Limits, Place, Resident},
+};
 use crate::engine::EngineError;
 
 /// A chat gives its place back between measuring its prompt and asking for the answer; that is no reason to unload.
@@ -98,6 +101,11 @@ impl Residents {
     /// Whether a model that is in memory would answer now; `None` for one that is not there.
     pub fn ready(&self, name: &str) -> Option<Result<(), EngineError>> {
         self.by_name.get(name).map(|resident| resident.ready())
+    }
+
+    /// The process of a model that is in memory.
+    pub fn process(&self, name: &str) -> Option<Arc<Process>> {
+        self.by_name.get(name)?.loaded()
     }
 
     pub fn is_loaded(&self, name: &str) -> bool {

@@ -11,7 +11,7 @@ use std::{
 use foldhash::fast::{FoldHasher, RandomState};
 use tokio::time::Instant;
 
-use crate::engine::{Prompt, Role};
+use crate::engine::{Output, Prompt, PromptMessage, Role};
 
 /// Bytes of a prompt that are cached together or not at all, as far as we look; some sixty tokens.
 const BLOCK: usize = 256;
@@ -29,20 +29,19 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The beginning of what the model server makes of `prompt`. Its template is not known here, and does not have to be:
-    /// messages that begin alike are prompts that begin alike.
-    pub fn new(hashing: &RandomState, model: &str, prompt: &Prompt) -> Self {
+    /// The beginning of what the model server makes of `prompt` and of the functions of `output`. Its template is not known here,
+    /// and does not have to be: messages that begin alike are prompts that begin alike. Most templates tell of functions behind
+    /// the instructions. A schema is in no prompt: servers hold the answer to it token by token.
+    pub fn new(hashing: &RandomState, model: &str, prompt: &Prompt, output: &Output) -> Self {
         let mut chain = Chain::of(hashing, model);
         match prompt {
             Prompt::Text(text) => chain.add(Part::Text, text),
             Prompt::Messages(messages) => {
-                for message in messages {
-                    chain.add(Part::Message(message.role), &message.content);
-                    for call in &message.tool_calls {
-                        chain.add(Part::Call, &call.name);
-                        chain.add(Part::Arguments, &call.arguments);
-                    }
-                }
+                let has_instructions = messages.first().is_some_and(|first| first.role == Role::System);
+                let (instructions, rest) = messages.split_at(usize::from(has_instructions));
+                chain.add_messages(instructions);
+                chain.add_functions(output);
+                chain.add_messages(rest);
             }
         }
         Self { tokens: (chain.length / BYTES_PER_TOKEN) as u64, blocks: chain.blocks }
@@ -65,6 +64,9 @@ enum Part {
     Message(Role),
     Call,
     Arguments,
+    Function,
+    Description,
+    Schema,
 }
 
 /// The blocks of a prompt as its texts come.
@@ -83,6 +85,26 @@ impl Chain {
         Self { hasher, blocks: Vec::new(), room: BLOCK, length: 0 }
     }
 
+    fn add_messages(&mut self, messages: &[PromptMessage]) {
+        for message in messages {
+            self.add(Part::Message(message.role), &message.content);
+            for call in &message.tool_calls {
+                self.add(Part::Call, &call.name);
+                self.add(Part::Arguments, &call.arguments);
+            }
+        }
+    }
+
+    fn add_functions(&mut self, output: &Output) {
+        for function in output.tools.iter().flat_map(|tools| &tools.functions) {
+            self.add(Part::Function, &function.name);
+            self.add(Part::Description, function.description.as_deref().unwrap_or_default());
+            if let Some(parameters) = &function.parameters {
+                self.add(Part::Schema, &parameters.to_string());
+            }
+        }
+    }
+
     fn add(&mut self, part: Part, text: &str) {
         self.hasher.write_u8(match part {
             Part::Text => 0,
@@ -92,6 +114,9 @@ impl Chain {
             Part::Message(Role::Tool) => 4,
             Part::Call => 5,
             Part::Arguments => 6,
+            Part::Function => 7,
+            Part::Description => 8,
+            Part::Schema => 9,
         });
         self.length += text.len();
         let mut text = text.as_bytes();
@@ -207,9 +232,10 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
-    use crate::engine::PromptMessage;
+    use crate::engine::{Function, ToolChoice, Tools};
 
     const LIFETIME: Duration = Duration::from_secs(100);
     const CACHE: Cache = Cache { slot: 3, number: 7 };
@@ -219,15 +245,33 @@ mod tests {
     }
 
     fn prefix(messages: &[PromptMessage]) -> Prefix {
-        Prefix::new(&RandomState::default(), "model", &messages.to_vec().into())
+        Prefix::new(&RandomState::default(), "model", &messages.to_vec().into(), &Output::default())
     }
 
     /// How many of its blocks a prompt shares with another.
     fn shared(one: &[PromptMessage], other: &[PromptMessage]) -> usize {
+        shared_with((one, &Output::default()), (other, &Output::default()))
+    }
+
+    type Asked<'a> = (&'a [PromptMessage], &'a Output);
+
+    fn shared_with(one: Asked<'_>, other: Asked<'_>) -> usize {
         let hashing = RandomState::default();
-        let [one, other] =
-            [one, other].map(|messages| Prefix::new(&hashing, "model", &messages.to_vec().into()).blocks);
+        let [one, other] = [one, other]
+            .map(|(messages, output)| Prefix::new(&hashing, "model", &messages.to_vec().into(), output).blocks);
         one.iter().zip(&other).take_while(|(one, other)| one == other).count()
+    }
+
+    /// An answer that may call a function with this description.
+    fn offering(description: &str) -> Output {
+        let function = Function {
+            name: "search".to_owned(),
+            description: Some(description.to_owned()),
+            parameters: Some(json!({ "type": "object" })),
+            strict: false,
+        };
+        let tools = Tools { functions: vec![function], choice: ToolChoice::Auto, parallel: true };
+        Output { tools: Some(tools), ..Output::default() }
     }
 
     proptest! {
@@ -253,6 +297,28 @@ mod tests {
 
         assert_eq!(shared(&[message(Role::User, &text)], &[message(Role::User, &other)]), 3);
         assert_eq!(shared(&[message(Role::System, &text)], &[message(Role::User, &text)]), 0);
+    }
+
+    #[test]
+    fn functions_stand_between_the_instructions_and_the_conversation() {
+        let text = "x".repeat(2 * BLOCK);
+        let messages = [message(Role::System, &text), message(Role::User, &text)];
+        let [one, other] = ["one ", "other "].map(|word| offering(&word.repeat(BLOCK)));
+
+        assert!(shared_with((&messages[..], &one), (&messages[..], &one)) > 4);
+        assert_eq!(shared_with((&messages[..], &one), (&messages[..], &other)), 2);
+        assert_eq!(shared_with((&messages[1..], &one), (&messages[1..], &other)), 0);
+    }
+
+    #[test]
+    fn functions_are_a_part_of_what_is_to_be_computed() {
+        let messages = vec![message(Role::User, "hello")];
+        let tokens = |output: &Output| {
+            let prefix = Prefix::new(&RandomState::default(), "model", &messages.clone().into(), output);
+            prefix.tokens_behind(0)
+        };
+
+        assert!(tokens(&offering(&"x".repeat(40 * BYTES_PER_TOKEN))) >= tokens(&Output::default()) + 40);
     }
 
     #[test]
@@ -313,7 +379,7 @@ mod tests {
 
         for number in 0..200 {
             let prompt = format!("{number:04}").repeat(MAX_BLOCKS * BLOCK / 4).into();
-            remembered.add(&Prefix::new(&hashing, "model", &prompt), CACHE);
+            remembered.add(&Prefix::new(&hashing, "model", &prompt, &Output::default()), CACHE);
             remembered.age(now);
         }
 

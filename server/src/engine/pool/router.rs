@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::prefix::{Cache, Prefix, Remembered};
-use crate::engine::Prompt;
+use crate::engine::{Output, Prompt};
 
 /// A replica is not given more for its cache while it has over so many times the mean to do.
 const LOAD_BOUND: f64 = 1.25;
@@ -59,8 +59,8 @@ impl Router {
         Self { hashing: RandomState::default(), remembered: Mutex::new(Remembered::new(lifetime, now)) }
     }
 
-    pub fn question(&self, model: &str, prompt: &Prompt, answer_tokens: u64) -> Question {
-        Question { prefix: Prefix::new(&self.hashing, model, prompt), answer_tokens }
+    pub fn question(&self, model: &str, prompt: &Prompt, output: &Output, answer_tokens: u64) -> Question {
+        Question { prefix: Prefix::new(&self.hashing, model, prompt, output), answer_tokens }
     }
 
     /// Choose among `candidates`, which stand at their slots. `None` when there are none.
@@ -137,7 +137,7 @@ mod tests {
         }
 
         fn ask(&self, text: &str, outstanding: &[u64]) -> Choice {
-            let question = self.router.question("model", &prompt(text), 100);
+            let question = self.router.question("model", &prompt(text), &Output::default(), 100);
             self.router.choose(&question, &candidates(outstanding), self.now).unwrap()
         }
     }
@@ -230,7 +230,7 @@ mod tests {
         let test = Test::new();
         let text = "a".repeat(1000);
         let chosen = test.ask(&text, &[0; 4]).cache.slot as usize;
-        let question = test.router.question("model", &prompt(&text), 100);
+        let question = test.router.question("model", &prompt(&text), &Output::default(), 100);
 
         let mut others = candidates(&[0; 4]);
         others[chosen].as_mut().unwrap().cache.number = 99;

@@ -104,6 +104,9 @@ enum RunEvent {
     Delta {
         text: String,
     },
+    Resumed {
+        text: String,
+    },
     Finished {
         message: Message,
     },
@@ -216,6 +219,8 @@ impl Reading {
                         self.seen.push_str(&text);
                         self.begin();
                     }
+                    // Another server goes on behind this text.
+                    RunEvent::Resumed { text } => self.seen = text,
                     RunEvent::Finished { message } => return Some((Fate::Complete, message.content)),
                     RunEvent::Failed { message } => return Some((Fate::Interrupted, message.content)),
                     RunEvent::Other => {}
@@ -285,6 +290,23 @@ mod tests {
         })
         .await;
         assert_eq!(outcome, Outcome { fate: Fate::Interrupted, lost_characters: 5, reconnected: true });
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_another_server_resumes_has_lost_nothing() {
+        let outcome = outcome(|request| match request.contains("last-event-id: 2\r\n") {
+            false => events(&[
+                (1, json!({"type": "delta", "text": "once "})),
+                (2, json!({"type": "delta", "text": "there "})),
+            ]),
+            true => events(&[
+                (99, json!({"type": "resumed", "text": "once "})),
+                (100, json!({"type": "delta", "text": "upon"})),
+                (101, json!({"type": "finished", "message": {"content": "once upon"}})),
+            ]),
+        })
+        .await;
+        assert_eq!(outcome, Outcome { fate: Fate::Complete, lost_characters: 0, reconnected: true });
     }
 
     #[test]

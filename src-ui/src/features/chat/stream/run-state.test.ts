@@ -25,6 +25,12 @@ describe('the state of a run', () => {
     expect(after).toMatchObject({ text: 'abc', lastSeq: 3 });
   });
 
+  it('goes on behind the text with which another server resumes it', () => {
+    const before = receive(newRun, [1, delta('Boats ')], [2, delta('drift')]);
+    const after = receive(before, [99, { type: 'resumed', text: 'Boats ' }], [100, delta('float')]);
+    expect(after).toMatchObject({ text: 'Boats float', lastSeq: 100 });
+  });
+
   it('keeps the text and the place while the connection is lost', () => {
     const state = reduceRun(receive(newRun, [7, delta('kept')]), { type: 'disconnected' });
     expect(state).toMatchObject({ phase: 'running', link: 'reconnecting', text: 'kept', lastSeq: 7 });

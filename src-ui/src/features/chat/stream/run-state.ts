@@ -73,6 +73,8 @@ function applyEvent(state: RunState & { phase: 'running' }, seq: number, event: 
       };
     case 'delta':
       return { ...state, lastSeq: seq, text: state.text + event.text };
+    case 'resumed':
+      return { ...state, lastSeq: seq, text: event.text };
     case 'finished':
     case 'failed':
       return { phase: 'ended', text: event.message.content, lastSeq: seq, message: event.message };
