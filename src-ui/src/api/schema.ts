@@ -605,6 +605,8 @@ export interface components {
         AnswerMessage: {
             /** @description Null when the model calls tools and says nothing. */
             content?: string | null;
+            /** @description Thoughts before the answer, where a model server behind this one tells them apart. */
+            reasoning_content?: string | null;
             /** @description Always null. */
             refusal?: string | null;
             /** @description Always `assistant`. */
@@ -631,7 +633,7 @@ export interface components {
          * @description What a model was made for, under Ollama's names.
          * @enum {string}
          */
-        Capability: "completion" | "embedding" | "tools" | "thinking";
+        Capability: "completion" | "embedding" | "tools";
         /** @description The body of a chat completion that is not streamed. */
         ChatCompletion: {
             choices: components["schemas"]["ChatCompletionChoice"][];
@@ -804,8 +806,7 @@ export interface components {
             options?: components["schemas"]["ChatOptions"] | null;
             /** @description Unlike Ollama, an answer is streamed only when this is true. */
             stream?: boolean | null;
-            /** @description Not supported yet: only false. */
-            think?: boolean | null;
+            think?: components["schemas"]["Think"] | null;
             /** @description Functions that the model may call. */
             tools?: components["schemas"]["ToolDefinition"][] | null;
             /**
@@ -860,6 +861,8 @@ export interface components {
         };
         ChunkDelta: {
             content?: string | null;
+            /** @description Thoughts before the answer, where a model server behind this one tells them apart. */
+            reasoning_content?: string | null;
             role?: string | null;
             tool_calls?: components["schemas"]["ChunkToolCall"][] | null;
         };
@@ -1069,6 +1072,8 @@ export interface components {
             /** Format: double */
             tokens_per_second?: number | null;
         };
+        /** @enum {string} */
+        Effort: "low" | "medium" | "high";
         /** @description The body of `POST /api/embed`. Fields that are not named here are ignored. */
         EmbedRequest: {
             /**
@@ -1077,6 +1082,7 @@ export interface components {
              */
             dimensions?: number | null;
             input: components["schemas"]["OneOrMany"];
+            keep_alive?: components["schemas"]["KeepAlive"] | null;
             /** @description Without one, the server's default model is used. */
             model?: string | null;
             /** @description False: fail when a text does not fit the context, instead of cutting it off. */
@@ -1186,8 +1192,7 @@ export interface components {
             system?: string | null;
             /** @description Not supported: only empty. */
             template?: string | null;
-            /** @description Not supported yet: only false. */
-            think?: boolean | null;
+            think?: components["schemas"]["Think"] | null;
             /**
              * Format: int64
              * @description How many of the likeliest tokens to tell in the place of each, 0 to 20.
@@ -1226,6 +1231,8 @@ export interface components {
             created_at: string;
             model: string;
             response: string;
+            /** @description Thoughts before the answer, where a model server behind this one tells them apart. */
+            thinking?: string;
         };
         Health: {
             status: string;
@@ -1259,7 +1266,10 @@ export interface components {
         };
         InstalledModel: {
             details: components["schemas"]["ModelDetails"];
-            /** @description Always empty: files are not hashed here. */
+            /**
+             * @description 64 hexadecimal digits. Of a file that was pulled here its SHA-256; of others the same once it is known, and before that
+             *     one of the model's name, size and time.
+             */
             digest: string;
             /** @description The same as `name`. */
             model: string;
@@ -1305,13 +1315,16 @@ export interface components {
             strict?: boolean | null;
         };
         /**
-         * @description How long a model stays in memory: seconds, or a duration such as `5m` or `1h30m`. Only 0 is honoured, in any of its
-         *     forms; for all else, negative ones among it, KEEP_ALIVE stands.
+         * @description How long a model stays in memory after its last answer: seconds, or a duration such as `5m` or `1h30m`. 0 is at once, and
+         *     what is negative is for ever.
          */
         KeepAlive: number | string;
         LoadedModel: {
             details: components["schemas"]["ModelDetails"];
-            /** @description Always empty: files are not hashed here. */
+            /**
+             * @description 64 hexadecimal digits. Of a file that was pulled here its SHA-256; of others the same once it is known, and before that
+             *     one of the model's name, size and time.
+             */
             digest: string;
             /** @description The same as `name`. */
             model: string;
@@ -1403,6 +1416,11 @@ export interface components {
             context_length?: number | null;
             /** @description One sentence on what the model is good for. */
             description?: string | null;
+            /**
+             * @description SHA-256 of its file, `sha256:` and 64 hexadecimal digits, as soon as it is known; left out where another server keeps the
+             *     file and does not say.
+             */
+            digest?: string | null;
             engine: components["schemas"]["EngineKind"];
             /** @description The architecture, for example `llama`. */
             family?: string | null;
@@ -1524,6 +1542,7 @@ export interface components {
         };
         /** @description The body of `POST /api/embeddings`, the older form of `/api/embed`. */
         OldEmbedRequest: {
+            keep_alive?: components["schemas"]["KeepAlive"] | null;
             /** @description Without one, the server's default model is used. */
             model?: string | null;
             prompt: string;
@@ -1746,6 +1765,8 @@ export interface components {
             content: string;
             /** @description Always `assistant`. */
             role: string;
+            /** @description Thoughts before the answer, where a model server behind this one tells them apart. */
+            thinking?: string;
             tool_calls?: components["schemas"]["ResponseToolCall"][];
         };
         /** @description A response: the body of the answer, and a part of some events. */
@@ -1963,6 +1984,8 @@ export interface components {
             /** @description `text`, `json_object` or `json_schema`. */
             type: string;
         };
+        /** @description Whether a model thinks before it answers, or how much, in Ollama's words. */
+        Think: boolean | components["schemas"]["Effort"];
         TokenLogprob: {
             bytes: number[];
             /** Format: float */
@@ -2101,7 +2124,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2309,7 +2332,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2557,7 +2580,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2668,7 +2691,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2781,7 +2804,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2898,7 +2921,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3001,7 +3024,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3131,7 +3154,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3271,7 +3294,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3653,7 +3676,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4051,7 +4074,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4383,7 +4406,7 @@ export interface operations {
                     "application/json": components["schemas"]["OllamaErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4757,7 +4780,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4888,7 +4911,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5018,7 +5041,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5277,7 +5300,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorBody"];
                 };
             };
-            /** @description the body is not JSON */
+            /** @description the body is not JSON, or it is packed */
             415: {
                 headers: {
                     [name: string]: unknown;
