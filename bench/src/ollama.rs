@@ -1,4 +1,5 @@
-//! Whole answers to eight clients at once, and to one, beside Ollama on the same machine with the same file.
+//! Whole answers to eight clients at once, and to one, beside Ollama on the same machine with the same file, or with the weights
+//! that `flotilla optimize` made of it.
 //!
 //! What is compared is what a user gets who changes no setting of either, and then both with a slot for each client.
 
@@ -7,6 +8,7 @@ mod process;
 use std::{ops::Range, time::Duration};
 
 use anyhow::Context;
+use flotilla::models::weights_of;
 use tokio::runtime::Runtime;
 
 use self::process::Ollama;
@@ -66,7 +68,9 @@ pub fn measure(setup: &Setup) -> anyhow::Result<Table> {
     let flotilla = connect(servers[0].endpoint())?;
     let flotilla_8 = connect(servers[1].endpoint())?;
     let flotilla_plain = connect(servers[2].endpoint())?;
-    ollamas[0].create(&setup.model_file(&flotilla.model)?)?;
+    let file = setup.model_file(&flotilla.model)?;
+    ollamas[0].create(&file)?;
+    let weights = if weights_of(&file) == file { "" } else { " here with the weights of `flotilla optimize`," };
     let ollama = connect(ollamas[0].endpoint())?;
     let ollama_8 = connect(ollamas[1].endpoint())?;
 
@@ -91,7 +95,7 @@ pub fn measure(setup: &Setup) -> anyhow::Result<Table> {
         }
     }
     let method = format!(
-        "`{}`, {MAX_TOKENS} tokens an answer, greedy, prompts of {} tokens here and {} there, all requests at once; medians of {} \
+        "`{}`,{weights} {MAX_TOKENS} tokens an answer, greedy, prompts of {} tokens here and {} there, all requests at once; medians of {} \
          rounds (least–greatest). {}; its llama.cpp: {}.",
         flotilla.model,
         runs[0].prompt_tokens,
@@ -106,7 +110,7 @@ pub fn measure(setup: &Setup) -> anyhow::Result<Table> {
 fn table(runs: &[Run; 7], method: String) -> Table {
     let [flotilla, ollama, flotilla_8, ollama_8, alone, alone_plain, ollama_alone] = runs;
     let mut table = Table::new("Beside Ollama", COMPARISON, method);
-    let parallel = format!("with OLLAMA_NUM_PARALLEL={CLIENTS}");
+    let parallel = format!("Ollama, OLLAMA_NUM_PARALLEL={CLIENTS}");
     let mut rate = |what: &str, own: &Run, name: &str, other: &Run, target: Option<f64>| {
         let ratio = own.rate.ratio_to(&other.rate);
         table.compare(
@@ -120,11 +124,11 @@ fn table(runs: &[Run; 7], method: String) -> Table {
             target.map(|target| ratio.median() >= target),
         );
     };
-    rate(&format!("{CLIENTS} clients"), flotilla, "by default", ollama, Some(TARGET));
+    rate(&format!("{CLIENTS} clients"), flotilla, "Ollama", ollama, Some(TARGET));
     rate(&format!("{CLIENTS} clients"), flotilla, &parallel, ollama_8, None);
     rate(&format!("{CLIENTS} clients, SLOTS={CLIENTS}"), flotilla_8, &parallel, ollama_8, None);
-    rate("1 client", alone, "by default", ollama_alone, None);
-    rate("1 client, GUESS_TOKENS=0", alone_plain, "by default", ollama_alone, None);
+    rate("1 client", alone, "Ollama", ollama_alone, None);
+    rate("1 client, GUESS_TOKENS=0", alone_plain, "Ollama", ollama_alone, None);
     let mut first_token = |what: &str, own: &Run, name: &str, other: &Run| {
         table.compare(
             [
@@ -137,9 +141,9 @@ fn table(runs: &[Run; 7], method: String) -> Table {
             None,
         );
     };
-    first_token(&format!("{CLIENTS} clients"), flotilla, "by default", ollama);
+    first_token(&format!("{CLIENTS} clients"), flotilla, "Ollama", ollama);
     first_token(&format!("{CLIENTS} clients, SLOTS={CLIENTS}"), flotilla_8, &parallel, ollama_8);
-    first_token("1 client", alone, "by default", ollama_alone);
+    first_token("1 client", alone, "Ollama", ollama_alone);
     table
 }
 
