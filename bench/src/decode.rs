@@ -1,18 +1,11 @@
 //! Decode speed of one chat and of four, through the whole server and through llama.cpp alone.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::ensure;
-use futures::future::try_join_all;
-use tokio::runtime::Runtime;
-
 use crate::{
     SLOTS, Setup,
-    chat::{Answer, ChatRequest, Message},
-    connection::Connection,
-    endpoint::Endpoint,
+    chat::{Answer, Message},
+    clients::Clients,
     llama::Llama,
-    rounds::Rounds,
+    rounds::{Rounds, shift},
     runtime,
     table::{COMPARISON, Table},
 };
@@ -46,7 +39,7 @@ pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
     // As little as llama.cpp alone does: an answer that repeats itself would come faster.
     let server = setup.serve_model_with(&[("--guess-tokens", 0)])?;
     let clients = runtime.block_on(Clients::connect(server.endpoint()))?;
-    let llama = Llama::load(&model_file(&setup.models()?, &clients.model), setup.load_options())?;
+    let llama = Llama::load(&setup.model_file(&clients.model)?, setup.load_options())?;
     let (mut alone, mut together) = (llama.sequences(1)?, llama.sequences(SLOTS)?);
 
     let chats: Vec<_> = TOPICS.into_iter().map(chat).collect();
@@ -56,16 +49,11 @@ pub fn measure(setup: &Setup) -> anyhow::Result<(Table, f64)> {
         for round in 0..=setup.rounds {
             eprintln!("decode, {} runs: round {round} of {}", runs.len(), setup.rounds);
             let mut order = runs.to_vec();
-            // Whatever a busy neighbour or a warm processor does to the first in line, it does to each of them; and each
-            // comes after another in every second round, because a processor is slower after heavy work.
-            order.rotate_left(round as usize % runs.len());
-            if round % 2 == 1 {
-                order.reverse();
-            }
+            shift(&mut order, round);
             for run in order {
                 let rate = match run {
-                    Run::ServerAlone => clients.ask(&runtime, &chats[..1])?[0].tokens_per_second(),
-                    Run::ServerTogether => total_tokens_per_second(&clients.ask(&runtime, &chats)?),
+                    Run::ServerAlone => clients.ask(&runtime, &chats[..1], MAX_TOKENS)?[0].tokens_per_second(),
+                    Run::ServerTogether => total_tokens_per_second(&clients.ask(&runtime, &chats, MAX_TOKENS)?),
                     Run::LlamaAlone => alone.generate(&chats[..1], MAX_TOKENS)?,
                     Run::LlamaTogether => together.generate(&chats, MAX_TOKENS)?,
                 };
@@ -147,33 +135,6 @@ fn table(empty: &Rates, full: &Rates, model: &str, rounds: u32) -> Table {
     table
 }
 
-/// Asks the server, each time over new connections: it closes those that wait while llama.cpp has its turn.
-struct Clients {
-    endpoint: Endpoint,
-    model: String,
-}
-
-impl Clients {
-    async fn connect(endpoint: Endpoint) -> anyhow::Result<Self> {
-        let model = Connection::open(&endpoint).await?.first_model().await?;
-        Ok(Self { endpoint, model })
-    }
-
-    fn ask(&self, runtime: &Runtime, chats: &[Vec<Message>]) -> anyhow::Result<Vec<Answer>> {
-        let Self { endpoint, model } = self;
-        let answers = runtime.block_on(async {
-            let mut connections = try_join_all(chats.iter().map(|_| Connection::open(endpoint))).await?;
-            let answers = chats.iter().zip(&mut connections).map(|(chat, connection)| async move {
-                ChatRequest::new(model, chat.clone(), MAX_TOKENS).send(connection).await
-            });
-            anyhow::Ok(try_join_all(answers).await?)
-        })?;
-        let enough = answers.iter().all(|answer| answer.usage.completion_tokens >= MAX_TOKENS / 4);
-        ensure!(enough, "{model} answers too briefly to be measured");
-        Ok(answers)
-    }
-}
-
 /// From the first token of any to the last of any.
 fn total_tokens_per_second(answers: &[Answer]) -> f64 {
     let tokens: u32 = answers.iter().map(Answer::tokens_after_first).sum();
@@ -190,10 +151,4 @@ fn chat(topic: &str) -> Vec<Message> {
             "Write a very long story about {topic}. Describe every place and every person in detail."
         )),
     ]
-}
-
-/// Where the server found the model that it calls `<name>:<tag>`.
-fn model_file(models: &Path, model: &str) -> PathBuf {
-    let (name, tag) = model.split_once(':').unwrap_or((model, "latest"));
-    models.join(name).join(format!("{tag}.gguf"))
 }

@@ -1,7 +1,7 @@
 //! Where requests go: only ever to this machine.
 
 use std::{
-    net::{SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
     str::FromStr,
 };
 
@@ -46,6 +46,13 @@ impl FromStr for Endpoint {
         };
         Ok(Self { address, prefix: url.path().trim_end_matches('/').to_owned() })
     }
+}
+
+/// For programs that have to be told where they listen. They are free again before those take them; nobody else asks for ports
+/// here.
+pub fn free_addresses() -> anyhow::Result<(SocketAddr, SocketAddr)> {
+    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    Ok((one.local_addr()?, other.local_addr()?))
 }
 
 #[cfg(test)]

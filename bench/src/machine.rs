@@ -1,6 +1,6 @@
 //! The machine that the numbers are from, and how busy it was with other things.
 
-use std::{fs, thread};
+use std::{env, fs, path::PathBuf, thread};
 
 use flotilla_engine::model;
 
@@ -10,6 +10,12 @@ const FEATURES: [&str; 6] = ["avx2", "fma", "f16c", "avx512f", "avx512_vnni", "a
 /// Cores that this process may use.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A program that is installed, by its name.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Processes that ran or wanted to in the last minute, on average.

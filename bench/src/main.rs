@@ -4,14 +4,15 @@
 //! machine change by the minute, so a number measured on another day is no reference.
 //!
 //! Code map:
-//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`delay`], [`gateway`], [`idle`], [`routing`], [`load`],
-//!   [`overload`]; [`kills`] looks for what is lost
+//! - rows: [`decode`] (also batching), [`guess`], [`prefix`], [`ollama`], [`delay`], [`gateway`], [`idle`], [`routing`],
+//!   [`load`], [`overload`]; [`kills`] looks for what is lost
 //! - what they are measured against: [`llama`] (llama.cpp without the server), [`mock_upstream`], other gateways
 //! - where it runs and what it uses: [`server_process`], [`placement`], [`process_tree`], [`machine`]
-//! - how they speak to a server: [`endpoint`], [`connection`], [`idle_connections`], [`sse`], [`chat`]
+//! - how they speak to a server: [`endpoint`], [`connection`], [`idle_connections`], [`sse`], [`chat`], [`clients`]
 //! - what they say: [`rounds`], [`table`]; [`words`] makes prompts
 
 mod chat;
+mod clients;
 mod connection;
 mod decode;
 mod delay;
@@ -25,6 +26,7 @@ mod llama;
 mod load;
 mod machine;
 mod mock_upstream;
+mod ollama;
 mod overload;
 mod placement;
 mod prefix;
@@ -73,6 +75,8 @@ enum Command {
     /// Time to first token in a conversation's fifth turn, and of many users with the same instructions, against prompts that
     /// were never seen.
     Prefix,
+    /// Tokens per second and time to first token of eight clients at once, and of one, beside Ollama. It is not part of `all`.
+    Ollama,
     /// What the server adds to each token when it stands in front of another engine.
     Delay,
     /// What the server costs in front of another engine, beside nginx, other gateways and one that only passes bytes on. It
@@ -131,6 +135,12 @@ impl Setup {
         Ok(user.data_dir().join("models"))
     }
 
+    /// Where the server found the model that it calls `<name>:<tag>`.
+    fn model_file(&self, model: &str) -> anyhow::Result<PathBuf> {
+        let (name, tag) = model.split_once(':').unwrap_or((model, "latest"));
+        Ok(self.models()?.join(name).join(format!("{tag}.gguf")))
+    }
+
     fn load_options(&self) -> LoadOptions {
         LoadOptions {
             slots: SLOTS,
@@ -148,13 +158,14 @@ impl Setup {
         self.serve_model_with(&[])
     }
 
-    /// The same with other settings besides.
+    /// The same with other settings besides, or in the place of those.
     fn serve_model_with(&self, settings: &[(&str, u32)]) -> anyhow::Result<ServerProcess> {
         let options = self.load_options();
         let mut arguments = vec!["--models-dir".into(), self.models()?.into_os_string()];
         let own =
             [("--slots", options.slots), ("--context-length", options.context_length), ("--threads", options.threads)];
-        for (flag, value) in own.iter().chain(settings) {
+        let own = own.iter().filter(|(flag, _)| settings.iter().all(|(other, _)| other != flag));
+        for (flag, value) in own.chain(settings) {
             arguments.extend([(*flag).into(), value.to_string().into()]);
         }
         ServerProcess::start(&self.server()?, &arguments, Placement::AllCores)
@@ -187,6 +198,7 @@ fn run(Cli { command, setup }: &Cli) -> anyhow::Result<()> {
         Command::Decode => decode::measure(setup)?.0.print()?,
         Command::Guess => guess::measure(setup)?.print()?,
         Command::Prefix => prefix::measure(setup)?.print()?,
+        Command::Ollama => ollama::measure(setup)?.print()?,
         Command::Delay => delay::measure(setup)?.print()?,
         Command::Gateway(args) => gateway::measure(setup, args)?.iter().try_for_each(Table::print)?,
         Command::PassThrough(args) => return gateway::pass_through::serve(args),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, process::Child, time::Duration};
 
 use anyhow::Context;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A process, and whatever it and its children have started.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,14 @@ impl ProcessTree {
             next += 1;
         }
         members
+    }
+
+    /// Ends all of it, the first first, so that it starts nothing anew.
+    pub fn kill(&self) {
+        for process in self.members() {
+            // Fails only for what has ended already.
+            let _ = kill_process(process, Signal::KILL);
+        }
     }
 
     pub fn memory(&self) -> anyhow::Result<Memory> {
@@ -100,7 +108,7 @@ mod tests {
         time::Instant,
     };
 
-    use rustix::process::{Signal, getpid, kill_process};
+    use rustix::process::getpid;
 
     use super::*;
 
@@ -117,9 +125,7 @@ mod tests {
 
         assert_eq!(members, [Pid::from_child(&shell), Pid::from_raw(line.trim().parse().unwrap()).unwrap()]);
         assert!(memory.resident > memory_of(members[0]).unwrap().resident);
-        for process in members {
-            kill_process(process, Signal::KILL).unwrap();
-        }
+        tree.kill();
         shell.wait().unwrap();
     }
 

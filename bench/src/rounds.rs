@@ -54,6 +54,15 @@ impl Rounds {
     }
 }
 
+/// The order for this round of what is compared. Whatever a busy neighbour or a warm processor does to the first in line, it
+/// does to each of them; and each comes after another in every second round, because a processor is slower after heavy work.
+pub fn shift<T>(order: &mut [T], round: u32) {
+    order.rotate_left(round as usize % order.len());
+    if round % 2 == 1 {
+        order.reverse();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

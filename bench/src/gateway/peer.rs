@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::{
     Setup,
     endpoint::Endpoint,
+    machine,
     mock_upstream::{AT_ONCE, PACED, SLOW},
 };
 
@@ -73,10 +74,7 @@ impl Peer {
         match self {
             Self::Flotilla => setup.server().map(Some),
             Self::Hyper => Ok(Some(env::current_exe()?)),
-            _ => {
-                let path = env::var_os("PATH").unwrap_or_default();
-                Ok(env::split_paths(&path).map(|folder| folder.join(self.program_name())).find(|file| file.is_file()))
-            }
+            _ => Ok(machine::program(self.program_name())),
         }
     }
 

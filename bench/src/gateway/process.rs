@@ -1,13 +1,11 @@
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
-use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
@@ -15,7 +13,12 @@ use super::{
     latency::short_question,
     peer::{Peer, Place},
 };
-use crate::{connection::Connection, endpoint::Endpoint, placement::Placement, process_tree::ProcessTree};
+use crate::{
+    connection::Connection,
+    endpoint::{Endpoint, free_addresses},
+    placement::Placement,
+    process_tree::ProcessTree,
+};
 
 /// Some import half of PyPI first, on a core that may be busy.
 const START_UP: Duration = Duration::from_secs(180);
@@ -86,18 +89,9 @@ impl Gateway {
     }
 }
 
-/// They are free again before the gateway takes them; nobody else asks for ports here.
-fn free_addresses() -> anyhow::Result<(SocketAddr, SocketAddr)> {
-    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-    Ok((one.local_addr()?, other.local_addr()?))
-}
-
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // The first first, so that it starts no worker anew. Each of these fails only for what has ended already.
-        for process in self.processes().members() {
-            let _ = kill_process(process, Signal::KILL);
-        }
+        self.processes().kill();
         let _ = self.child.wait();
     }
 }
