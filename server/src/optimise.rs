@@ -25,7 +25,7 @@ pub struct Optimise {
     #[arg(long, conflicts_with_all = ["force", "once"])]
     undo: bool,
 
-    /// Measure anew, and use the new weights whether or not they pay.
+    /// Measure anew, and use Q4_0 weights whether or not they pay.
     #[arg(long)]
     force: bool,
 
@@ -62,9 +62,11 @@ pub fn run(command: Optimise) -> anyhow::Result<()> {
                 .with_context(|| format!("{name} is not changed"))?
         }
     };
-    if let Some(comparison) = &record.comparison {
+    for comparison in &record.comparisons {
         say(&table(name, comparison));
-        say(&verdict(name, &record, comparison));
+    }
+    if let Some(last) = record.comparisons.last() {
+        say(&verdict(name, &record, last));
     }
     Ok(())
 }
@@ -88,7 +90,7 @@ fn find(command: &Optimise) -> anyhow::Result<InstalledModel> {
 fn show(name: &str, step: Step) {
     let is_terminal = std::io::stderr().is_terminal();
     let what = match step {
-        Step::Writing => "writes the weights in another form".to_owned(),
+        Step::Writing(form) => format!("writes its weights as {}", form.name()),
         Step::Timing(round, rounds) if is_terminal => format!("measures the speed of both, {round} of {rounds}"),
         Step::Timing(1, _) => "measures the speed of both".to_owned(),
         Step::Timing(..) => return,
@@ -143,7 +145,7 @@ fn verdict(name: &str, record: &Record, comparison: &Comparison) -> String {
         ),
         (false, _) => format!(
             "It does not pay, so {name} stays as it is: a turn would have to be a tenth shorter, and the perplexity may grow by \
-             5 % at most. `flotilla optimize {name} --force` uses the new weights all the same."
+             5 % at most. `flotilla optimize {name} --force` uses the first form all the same."
         ),
     };
     format!("{measured} {said}")

@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -45,6 +45,9 @@ const MAX_CONTEXT_LENGTH: u32 = 1 << 20;
 /// Initialises llama.cpp once a process and sends its log to tracing.
 pub fn backend() -> Result<&'static LlamaBackend, LlamaCppError> {
     static BACKEND: OnceLock<LlamaBackend> = OnceLock::new();
+    static FIRST: Mutex<()> = Mutex::new(());
+    // Of two threads that ask for it first, llama.cpp would refuse one.
+    let _first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(backend) = BACKEND.get() {
         return Ok(backend);
     }

@@ -15,7 +15,7 @@ use llama_cpp_2::token::LlamaToken;
 
 pub use self::{
     perplexity::{Estimate, growth, perplexity, surprises},
-    quantize::{QUANTIZATION, QuantizeError, quantize},
+    quantize::{Form, QuantizeError, quantize},
     speed::{Speed, speed},
 };
 use crate::model::{self, LoadError};

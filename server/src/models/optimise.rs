@@ -9,7 +9,7 @@ use std::{
 use flotilla_engine::{
     gguf::{self, GgufError},
     model,
-    optimise::{Estimate, Machine, MeasureError, QUANTIZATION, QuantizeError, Speed},
+    optimise::{Estimate, Form, Machine, MeasureError, QuantizeError, Speed},
     optimise::{growth, perplexity, quantize, speed, surprises},
 };
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ use super::{
 pub enum OptimiseError {
     #[error(transparent)]
     Damaged(#[from] GgufError),
-    #[error("its weights are {} already: there are none that are faster", QUANTIZATION)]
-    IsFast,
+    #[error("its weights are {0} already: there are none that are faster")]
+    IsFast(&'static str),
     #[error("it makes vectors of texts and no text, so what other weights cost cannot be measured")]
     MakesVectors,
     #[error("it runs on its own weights, so there is nothing to undo")]
@@ -62,7 +62,7 @@ pub enum Keep {
 /// What is being done at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    Writing,
+    Writing(Form),
     /// Round, of so many.
     Timing(u32, u32),
     Reading,
@@ -114,42 +114,50 @@ impl Comparison {
 }
 
 /// Rounds of which the median counts.
-const ROUNDS: u32 = 5;
-/// Bytes for each weight in the new file, at most: most take four and a half bits, the matrix of the tokens eight and a half.
-const MOST_BYTES_OF_WEIGHT: f64 = 0.75;
+const ROUNDS: u32 = 3;
+/// Bytes for each weight in the new file, at most: eight and a half bits, with room.
+const MOST_BYTES_OF_WEIGHT: f64 = 1.1;
+/// What is tried, one after the other until one pays: the second is larger and loses less.
+const FORMS: [Form; 2] = [Form::Q4_0, Form::Q8_0];
 
-/// Make other weights, measure both, and keep the new ones if they are to be. Blocks for some seconds, and for minutes where
-/// the model is large.
+/// Make other weights, measure them beside the model's own, and keep the first that pay. [`Keep::Always`] keeps the first.
+/// Blocks for some seconds, and for minutes where the model is large.
 pub fn optimise(place: &Path, machine: Machine, keep: Keep, progress: &dyn Fn(Step)) -> Result<Record, OptimiseError> {
     let metadata = gguf::read(place)?;
     if metadata.is_embedding || metadata.shape.is_encoder {
         return Err(OptimiseError::MakesVectors);
     }
-    if metadata.quantization == Some(QUANTIZATION) {
-        return Err(OptimiseError::IsFast);
+    let own = metadata.quantization.unwrap_or("mixed");
+    if own == Form::Q4_0.name() {
+        return Err(OptimiseError::IsFast(own));
     }
     let bench = Workbench::open(place)?;
     disk::check_room(place, (metadata.parameters as f64 * MOST_BYTES_OF_WEIGHT) as u64)?;
     let processor = this_processor();
     bench.note_try(&processor)?;
 
-    progress(Step::Writing);
     let unfinished = bench.unfinished();
-    quantize(place, &unfinished, machine.threads)?;
-    File::open(&unfinished)?.sync_all()?;
-    let comparison = compare(place, &unfinished, machine, progress)?;
-    if keep == Keep::Always || comparison.pays() {
-        Ok(bench.keep(comparison, processor)?)
-    } else {
-        Ok(bench.discard(Some(comparison), processor)?)
+    let own_surprises = surprises(place, machine)?;
+    let mut comparisons = Vec::new();
+    for form in FORMS.into_iter().filter(|form| form.name() != own) {
+        progress(Step::Writing(form));
+        quantize(place, &unfinished, form, machine.threads)?;
+        File::open(&unfinished)?.sync_all()?;
+        let comparison = compare(place, &own_surprises, &unfinished, machine, progress)?;
+        let is_kept = keep == Keep::Always || comparison.pays();
+        comparisons.push(comparison);
+        if is_kept {
+            return Ok(bench.keep(comparisons, processor)?);
+        }
     }
+    Ok(bench.discard(comparisons, processor)?)
 }
 
 /// Use the model's own weights again. Blocks.
 pub fn undo(place: &Path) -> Result<(), OptimiseError> {
     let bench = Workbench::open(place)?;
     let record = Record::of(place).filter(|record| record.in_use).ok_or(OptimiseError::IsNotOptimised)?;
-    bench.discard(record.comparison, record.processor)?;
+    bench.discard(record.comparisons, record.processor)?;
     Ok(())
 }
 
@@ -164,6 +172,7 @@ pub fn this_processor() -> Processor {
 
 fn compare(
     before: &Path,
+    surprises_before: &[f64],
     after: &Path,
     machine: Machine,
     progress: &dyn Fn(Step),
@@ -176,12 +185,12 @@ fn compare(
         speeds_after.push(speed(after, machine)?);
     }
     progress(Step::Reading);
-    let (surprises_before, surprises_after) = (surprises(before, machine)?, surprises(after, machine)?);
+    let surprises_after = surprises(after, machine)?;
     Ok(Comparison {
         threads: machine.threads,
-        before: measured(before, &speeds_before, &surprises_before)?,
+        before: measured(before, &speeds_before, surprises_before)?,
         after: measured(after, &speeds_after, &surprises_after)?,
-        perplexity_growth: growth(&surprises_before, &surprises_after),
+        perplexity_growth: growth(surprises_before, &surprises_after),
     })
 }
 

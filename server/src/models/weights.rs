@@ -30,8 +30,8 @@ pub fn weights_of(place: &Path) -> PathBuf {
 pub struct Record {
     made_of: FileState,
     pub processor: Processor,
-    /// `None` of a try that has not come to its end.
-    pub comparison: Option<Comparison>,
+    /// Of each form that was tried, the last one kept if any was; none of a try that has not come to its end.
+    pub comparisons: Vec<Comparison>,
     pub in_use: bool,
 }
 
@@ -96,26 +96,26 @@ impl<'place> Workbench<'place> {
     pub fn note_try(&self, processor: &Processor) -> io::Result<()> {
         match Record::of(self.place) {
             Some(record) if record.in_use || record.processor == *processor => Ok(()),
-            _ => self.write(None, processor.clone(), false).map(drop),
+            _ => self.write(Vec::new(), processor.clone(), false).map(drop),
         }
     }
 
     /// Use the new weights from now on. Blocks.
-    pub fn keep(&self, comparison: Comparison, processor: Processor) -> io::Result<Record> {
+    pub fn keep(&self, comparisons: Vec<Comparison>, processor: Processor) -> io::Result<Record> {
         fs::rename(self.unfinished(), others(self.place))?;
-        self.write(Some(comparison), processor, true)
+        self.write(comparisons, processor, true)
     }
 
     /// Use the model's own weights from now on. Blocks.
-    pub fn discard(&self, comparison: Option<Comparison>, processor: Processor) -> io::Result<Record> {
-        let record = self.write(comparison, processor, false)?;
+    pub fn discard(&self, comparisons: Vec<Comparison>, processor: Processor) -> io::Result<Record> {
+        let record = self.write(comparisons, processor, false)?;
         disk::remove(&others(self.place))?;
         digests::forget(&others(self.place));
         Ok(record)
     }
 
-    fn write(&self, comparison: Option<Comparison>, processor: Processor, in_use: bool) -> io::Result<Record> {
-        let new = Record { made_of: self.made_of.clone(), processor, comparison, in_use };
+    fn write(&self, comparisons: Vec<Comparison>, processor: Processor, in_use: bool) -> io::Result<Record> {
+        let new = Record { made_of: self.made_of.clone(), processor, comparisons, in_use };
         let next = record(self.place).with_added_extension("new");
         fs::write(&next, serde_json::to_vec_pretty(&new)?)?;
         File::open(&next)?.sync_all()?;
@@ -194,7 +194,7 @@ mod tests {
     fn optimise(place: &Path) {
         let bench = Workbench::open(place).unwrap();
         fs::write(bench.unfinished(), "others").unwrap();
-        bench.keep(comparison(), processor()).unwrap();
+        bench.keep(vec![comparison()], processor()).unwrap();
     }
 
     fn files(folder: &TempDir) -> Vec<String> {
@@ -212,7 +212,7 @@ mod tests {
 
         assert_eq!(fs::read_to_string(weights_of(&place)).unwrap(), "others");
         assert_eq!(fs::read_to_string(&place).unwrap(), "its own");
-        assert_eq!(Record::of(&place).unwrap().comparison, Some(comparison()));
+        assert_eq!(Record::of(&place).unwrap().comparisons, [comparison()]);
         assert_eq!(files(&folder), ["135m.gguf", "135m.gguf.optimised", "135m.gguf.optimised.json"]);
     }
 
@@ -221,10 +221,10 @@ mod tests {
         let (folder, place) = model();
         optimise(&place);
 
-        Workbench::open(&place).unwrap().discard(Some(comparison()), processor()).unwrap();
+        Workbench::open(&place).unwrap().discard(vec![comparison()], processor()).unwrap();
 
         assert_eq!(weights_of(&place), place);
-        assert_eq!(Record::of(&place).unwrap().comparison, Some(comparison()));
+        assert_eq!(Record::of(&place).unwrap().comparisons, [comparison()]);
         assert_eq!(files(&folder), ["135m.gguf", "135m.gguf.optimised.json"]);
     }
 
@@ -246,7 +246,7 @@ mod tests {
         fs::write(bench.unfinished(), "others").unwrap();
         fs::write(&place, "of another kind").unwrap();
 
-        bench.keep(comparison(), processor()).unwrap();
+        bench.keep(vec![comparison()], processor()).unwrap();
 
         assert_eq!(weights_of(&place), place);
     }
@@ -289,7 +289,7 @@ mod tests {
     fn a_try_that_has_no_end_is_known_and_takes_nothing_from_what_is_used() {
         let (_folder, place) = model();
         Workbench::open(&place).unwrap().note_try(&processor()).unwrap();
-        assert_eq!(Record::of(&place).unwrap().comparison, None);
+        assert_eq!(Record::of(&place).unwrap().comparisons, []);
         optimise(&place);
 
         Workbench::open(&place).unwrap().note_try(&processor()).unwrap();

@@ -4,16 +4,40 @@ use std::ffi::CString;
 use std::path::Path;
 
 use llama_cpp_sys_2::{
-    LLAMA_FTYPE_MOSTLY_Q4_0, llama_model_quantize, llama_model_quantize_default_params, llama_model_quantize_params,
+    LLAMA_FTYPE_MOSTLY_Q4_0, LLAMA_FTYPE_MOSTLY_Q8_0, llama_ftype, llama_model_quantize,
+    llama_model_quantize_default_params, llama_model_quantize_params,
 };
 use thiserror::Error;
 
 use crate::model;
 
-/// What [`quantize`] makes, by the name that people know. llama.cpp interleaves the rows of such weights when it loads them, so
-/// that one instruction of AVX2, AVX-512, NEON or SVE serves many rows at once (`ggml-cpu/repack.cpp`); it has no such form of
-/// Q4_1, Q5_0 or Q5_1.
-pub const QUANTIZATION: &str = "Q4_0";
+/// A form of weights that llama.cpp computes fast on a processor. Q4_1, Q5_0 and Q5_1 have neither of these ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// llama.cpp interleaves the rows when it loads them, so that one instruction of AVX2, AVX-512, NEON or SVE serves many at
+    /// once (`ggml-cpu/repack.cpp`).
+    Q4_0,
+    /// Twice as large, and hardly anything is lost. Prompts go through matrix kernels of their own (`ggml-cpu/llamafile`), and
+    /// nothing has to be unpacked.
+    Q8_0,
+}
+
+impl Form {
+    /// As people know it from file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q4_0 => "Q4_0",
+            Self::Q8_0 => "Q8_0",
+        }
+    }
+
+    fn file_type(self) -> llama_ftype {
+        match self {
+            Self::Q4_0 => LLAMA_FTYPE_MOSTLY_Q4_0,
+            Self::Q8_0 => LLAMA_FTYPE_MOSTLY_Q8_0,
+        }
+    }
+}
 
 /// Why no other weights were made. The messages are for a person.
 #[derive(Debug, Error)]
@@ -26,18 +50,18 @@ pub enum QuantizeError {
     Refused,
 }
 
-/// Writes the weights of the model in `from` to the file `to` as [`QUANTIZATION`]. The matrix that tells the next token, and that
+/// Writes the weights of the model in `from` to the file `to`. In Q4_0 the matrix that tells the next token, and that
 /// of the tokens where the two are one, is what an error shows in most: llama.cpp's rule leaves these at six or eight bits.
 /// `from` may be quantised itself; what that has lost stays lost.
 ///
 /// What is in `to` on failure is no model. An assertion of llama.cpp may end the process.
-pub fn quantize(from: &Path, to: &Path, threads: u32) -> Result<(), QuantizeError> {
+pub fn quantize(from: &Path, to: &Path, form: Form, threads: u32) -> Result<(), QuantizeError> {
     model::backend()?;
     let path = |path: &Path| CString::new(path.to_str()?).ok();
     let (from, to) = path(from).zip(path(to)).ok_or(QuantizeError::Path)?;
     let params = llama_model_quantize_params {
         nthread: threads as i32,
-        ftype: LLAMA_FTYPE_MOSTLY_Q4_0,
+        ftype: form.file_type(),
         allow_requantize: true,
         ..default_params()
     };

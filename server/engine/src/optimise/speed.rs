@@ -12,9 +12,9 @@ use super::{Machine, MeasureError, with_model};
 use crate::model::BATCH_TOKENS;
 
 /// Tokens of the prompt that is measured; they are one batch. More are hardly faster, and take longer.
-const PROMPT_TOKENS: u32 = 256;
+const PROMPT_TOKENS: u32 = 128;
 /// Tokens of the answer that is measured.
-const ANSWER_TOKENS: u32 = 64;
+const ANSWER_TOKENS: u32 = 32;
 
 /// Tokens per second of one chat.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
