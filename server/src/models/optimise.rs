@@ -137,12 +137,14 @@ pub fn optimise(place: &Path, machine: Machine, keep: Keep, progress: &dyn Fn(St
     bench.note_try(&processor)?;
 
     let unfinished = bench.unfinished();
-    let own_surprises = surprises(place, machine)?;
-    let mut comparisons = Vec::new();
+    let (mut own_surprises, mut comparisons) = (Vec::new(), Vec::new());
     for form in FORMS.into_iter().filter(|form| form.name() != own) {
         progress(Step::Writing(form));
         quantize(place, &unfinished, form, machine.threads)?;
         File::open(&unfinished)?.sync_all()?;
+        if own_surprises.is_empty() {
+            own_surprises = surprises(place, machine)?;
+        }
         let comparison = compare(place, &own_surprises, &unfinished, machine, progress)?;
         let is_kept = keep == Keep::Always || comparison.pays();
         comparisons.push(comparison);
