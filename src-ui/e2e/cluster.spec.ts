@@ -35,9 +35,13 @@ for (const { name, open: openScreen } of SCREENS) {
 /** Drawn, and at the end of every change of colour. */
 async function settled(page: Page): Promise<void> {
   await page.evaluate(async () => {
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-    const changes = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
-    await Promise.allSettled(changes.map(({ finished }) => finished));
+    let changes: Animation[];
+    // One change may begin another, and on a busy machine the next frame is late.
+    do {
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      changes = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+      await Promise.allSettled(changes.map(({ finished }) => finished));
+    } while (changes.length > 0);
   });
 }
 
