@@ -81,7 +81,7 @@ pub struct Config {
     pub prefix_memory: u32,
 
     /// Tokens that the own engine guesses ahead at most, from what stands in the conversation, while it writes one answer or two;
-    /// 0 guesses none. The answers are the same, those that quote or edit a text come faster.
+    /// 0 guesses none. Each token is the model's own choice all the same; answers that quote or edit a text come faster.
     #[arg(long, env, default_value_t = 8, value_parser = clap::value_parser!(u32).range(..=32))]
     pub guess_tokens: u32,
 

@@ -55,6 +55,7 @@ const LOWEST_UNPRIVILEGED: u16 = 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open port. Dropping it closes the port and every connection through it.
+#[derive(Debug)]
 pub struct PortForward {
     state: watch::Receiver<Forward>,
     task: JoinHandle<()>,
