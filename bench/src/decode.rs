@@ -126,75 +126,32 @@ fn table(empty: &Rates, full: &Rates, chats: usize, model: &str, rounds: u32) ->
          the least and the greatest round."
     );
     let mut table = Table::new("Decode and batching", COMPARISON, method);
-    let [server_alone, llama_alone, original_alone, ..] = empty;
-    let decode = server_alone.ratio_to(llama_alone);
-    table.compare(
-        [
-            "one chat, through HTTP".into(),
-            server_alone.spread(1),
-            format!("llama.cpp alone: {}", llama_alone.spread(1)),
-            decode.spread(3),
-        ],
-        &format!("≥ {DECODE_TARGET}"),
-        Some(decode.median() >= DECODE_TARGET),
-    );
-    if !original_alone.is_empty() {
-        let decode = server_alone.ratio_to(original_alone);
+    // The server's rate, what it is beside, the rate of that, the decimals of their ratio, and the least that it should be.
+    let mut row = |what: &str, own: &Rounds, beside: &str, other: &Rounds, decimals: usize, target: Option<f64>| {
+        let ratio = own.ratio_to(other);
         table.compare(
-            [
-                "one chat, through HTTP".into(),
-                server_alone.spread(1),
-                format!("llama.cpp alone, file as downloaded: {}", original_alone.spread(1)),
-                decode.spread(3),
-            ],
-            &format!("≥ {OPTIMISED_DECODE_TARGET:.1}"),
-            Some(decode.median() >= OPTIMISED_DECODE_TARGET),
+            [what.into(), own.spread(1), format!("{beside}: {}", other.spread(1)), ratio.spread(decimals)],
+            &target.map(|target| format!("≥ {target:?}")).unwrap_or_default(),
+            target.map(|target| ratio.median() >= target),
         );
+    };
+    let [server_alone, llama_alone, original_alone, ..] = empty;
+    let alone = "one chat, through HTTP";
+    row(alone, server_alone, "llama.cpp alone", llama_alone, 3, Some(DECODE_TARGET));
+    if !original_alone.is_empty() {
+        let beside = "llama.cpp alone, file as downloaded";
+        row(alone, server_alone, beside, original_alone, 3, Some(OPTIMISED_DECODE_TARGET));
     }
     let [server_alone, llama_alone, _, server_together, llama_together, original_together] = full;
-    table.compare(
-        [
-            format!("one chat, {} others kept for their next turn", chats - 1),
-            server_alone.spread(1),
-            format!("llama.cpp alone, nothing kept: {}", llama_alone.spread(1)),
-            server_alone.ratio_to(llama_alone).spread(3),
-        ],
-        "",
-        None,
-    );
-    let batching = server_together.ratio_to(server_alone);
-    table.compare(
-        [
-            format!("{chats} chats together"),
-            server_together.spread(1),
-            format!("one chat: {}", server_alone.spread(1)),
-            batching.spread(2),
-        ],
-        &format!("≥ {BATCHING_TARGET:.1}"),
-        Some(batching.median() >= BATCHING_TARGET),
-    );
-    table.compare(
-        [
-            format!("{chats} chats together"),
-            server_together.spread(1),
-            format!("llama.cpp alone, {chats} sequences: {}", llama_together.spread(1)),
-            server_together.ratio_to(llama_together).spread(3),
-        ],
-        "",
-        None,
-    );
+    let kept = format!("one chat, {} others kept for their next turn", chats - 1);
+    row(&kept, server_alone, "llama.cpp alone, nothing kept", llama_alone, 3, None);
+    let together = format!("{chats} chats together");
+    let sequences = format!("llama.cpp alone, {chats} sequences");
+    row(&together, server_together, "one chat", server_alone, 2, Some(BATCHING_TARGET));
+    row(&together, server_together, &sequences, llama_together, 3, None);
     if !original_together.is_empty() {
-        let decode = server_together.ratio_to(original_together);
-        table.compare(
-            [
-                format!("{chats} chats together"),
-                server_together.spread(1),
-                format!("llama.cpp alone, {chats} sequences, file as downloaded: {}", original_together.spread(1)),
-                decode.spread(3),
-            ],
-            &format!("≥ {OPTIMISED_BATCHING_TARGET}"),
-            Some(decode.median() >= OPTIMISED_BATCHING_TARGET),
-        );
+        let beside = format!("{sequences}, file as downloaded");
+        row(&together, server_together, &beside, original_together, 3, Some(OPTIMISED_BATCHING_TARGET));
     }
     table.compare(
         [
