@@ -18,7 +18,7 @@ use std::{
 
 use flotilla_engine::gguf::{self, Metadata};
 
-use super::{Digest, digests, weights};
+use super::{Digest, digests, disk::FileState, weights};
 
 /// A folder of GGUF files. It is read anew each time, because users and downloads put files there at any moment; a file's
 /// header is read again only when its size or its time has changed. Cheap to clone.
@@ -29,11 +29,10 @@ pub struct Catalogue {
     is_hashing: Arc<AtomicBool>,
 }
 
-/// What is known of a file that has this size and time.
+/// What is known of a file.
 #[derive(Clone, Debug)]
 struct Header {
-    size: u64,
-    modified: Option<SystemTime>,
+    of: FileState,
     /// `None` for a file that is no model.
     metadata: Option<Arc<Metadata>>,
     /// `None` until the file was read in whole.
@@ -74,12 +73,11 @@ impl Catalogue {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut headers = self.headers();
         let models = files.into_iter().map(|File { name, path, weights, size_bytes, modified }| {
-            let is_known = |header: &Header| (header.size, header.modified) == (size_bytes, modified);
-            let header = headers.remove(&weights).filter(is_known).unwrap_or_else(|| Header {
-                size: size_bytes,
-                modified,
+            let state = FileState { size_bytes, modified };
+            let header = headers.remove(&weights).filter(|header| header.of == state).unwrap_or_else(|| Header {
                 metadata: gguf::read(&weights).ok().map(Arc::new),
-                digest: digests::kept(&weights, size_bytes, modified),
+                digest: digests::kept(&weights, &state),
+                of: state,
             });
             let (metadata, digest) = (header.metadata.clone(), header.digest);
             let model = InstalledModel { name, path, weights: weights.clone(), size_bytes, modified, metadata, digest };
@@ -110,14 +108,14 @@ impl Catalogue {
 
     fn learn_digest(&self, model: &InstalledModel) {
         let Ok(digest) = Digest::of_file(&model.weights) else { return };
-        let as_listed = (model.size_bytes, model.modified);
+        let as_listed = FileState { size_bytes: model.size_bytes, modified: model.modified };
         // It may have changed meanwhile, or be gone.
-        if !fs::metadata(&model.weights).is_ok_and(|file| (file.len(), file.modified().ok()) == as_listed) {
+        if !FileState::of(&model.weights).is_ok_and(|state| state == as_listed) {
             return;
         }
         digests::keep(&model.weights, digest);
         if let Some(header) = self.headers().get_mut(&model.weights)
-            && (header.size, header.modified) == as_listed
+            && header.of == as_listed
         {
             header.digest = Some(digest);
         }

@@ -3,25 +3,22 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, disk::FileState};
 
-/// Whoever changes a file changes its size or its time, and then the record is of another file.
 #[derive(Serialize, Deserialize)]
 struct Record {
     digest: String,
-    size: u64,
-    modified: Option<SystemTime>,
+    of: FileState,
 }
 
-/// The digest of a file that has this size and time, if it was kept. Blocks.
-pub fn kept(file: &Path, size: u64, modified: Option<SystemTime>) -> Option<Digest> {
+/// The digest of a file that is in this state, if it was kept. Blocks.
+pub fn kept(file: &Path, state: &FileState) -> Option<Digest> {
     let record: Record = serde_json::from_slice(&fs::read(record_path(file)).ok()?).ok()?;
-    if (record.size, record.modified) != (size, modified) {
+    if record.of != *state {
         return None;
     }
     Digest::parse(&record.digest)
@@ -29,8 +26,8 @@ pub fn kept(file: &Path, size: u64, modified: Option<SystemTime>) -> Option<Dige
 
 /// Keep the digest of a file that is in its place. Where nothing can be written it is computed again some day. Blocks.
 pub fn keep(file: &Path, digest: Digest) {
-    let Ok(metadata) = fs::metadata(file) else { return };
-    let record = Record { digest: digest.to_string(), size: metadata.len(), modified: metadata.modified().ok() };
+    let Ok(of) = FileState::of(file) else { return };
+    let record = Record { digest: digest.to_string(), of };
     let json = serde_json::to_vec(&record).map_err(io::Error::from);
     if let Err(error) = json.and_then(|json| fs::write(record_path(file), json)) {
         tracing::debug!(%error, "a model's digest is not kept");
@@ -49,6 +46,8 @@ fn record_path(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -57,10 +56,7 @@ mod tests {
         let file = folder.path().join("135m.gguf");
         fs::write(&file, "GGUF").unwrap();
         let digest = Digest::of_file(&file).unwrap();
-        let known = || {
-            let metadata = fs::metadata(&file).unwrap();
-            kept(&file, metadata.len(), metadata.modified().ok())
-        };
+        let known = || kept(&file, &FileState::of(&file).unwrap());
 
         keep(&file, digest);
         assert_eq!(known(), Some(digest));

@@ -4,7 +4,10 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::Path,
+    time::SystemTime,
 };
+
+use serde::{Deserialize, Serialize};
 
 /// What stays free for everything else.
 const SPARE_BYTES: u64 = 256 << 20;
@@ -16,6 +19,22 @@ pub struct NoRoom {
     /// In MB, with what is to stay free.
     pub needed: u64,
     pub free: u64,
+}
+
+/// By which a file is known again: whoever changes it changes one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    pub size_bytes: u64,
+    /// `None` where the file system keeps no such time.
+    pub modified: Option<SystemTime>,
+}
+
+impl FileState {
+    /// Blocks.
+    pub fn of(file: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(file)?;
+        Ok(Self { size_bytes: metadata.len(), modified: metadata.modified().ok() })
+    }
 }
 
 /// Whether `bytes` more fit the disk of the folder around `place`. Blocks.

@@ -9,12 +9,15 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{digests, disk, optimise::Comparison};
+use super::{
+    digests,
+    disk::{self, FileState},
+    optimise::Comparison,
+};
 
 /// The file that a model runs from, of the one that [`super::ModelName::file`] names. Blocks.
 pub fn weights_of(place: &Path) -> PathBuf {
@@ -42,21 +45,6 @@ pub struct Processor {
     pub name: String,
     /// The instructions that llama.cpp was compiled for.
     pub instructions: String,
-}
-
-/// By which a file is known again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct FileState {
-    size_bytes: u64,
-    /// `None` where the file system keeps no such time.
-    modified: Option<SystemTime>,
-}
-
-impl FileState {
-    fn of(file: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(file)?;
-        Ok(Self { size_bytes: metadata.len(), modified: metadata.modified().ok() })
-    }
 }
 
 impl Record {
