@@ -19,7 +19,7 @@ use crate::{
     idle_connections::IdleConnections,
     runtime,
     table::Table,
-    words::words,
+    words::question,
 };
 
 /// A server on this machine and the load on it.
@@ -130,7 +130,7 @@ impl Load<'_> {
     async fn run(&self, rate: f64) -> anyhow::Result<Vec<String>> {
         let mut random = fastrand::Rng::with_seed(rate.to_bits());
         let arrivals = arrivals(&mut random, rate, Duration::from_secs(self.args.seconds));
-        let prompts: Vec<_> = arrivals.iter().map(|_| words(&mut random, PROMPT_WORDS)).collect();
+        let prompts: Vec<_> = arrivals.iter().map(|_| question(&mut random, PROMPT_WORDS)).collect();
         let connections = IdleConnections::new(&self.args.url, None);
         let start = Instant::now();
         let requests = arrivals.iter().zip(prompts).map(|(&arrival, prompt)| {

@@ -21,7 +21,7 @@ use crate::{
     rounds::{Rounds, shift},
     runtime,
     table::{COMPARISON, Table},
-    words::words,
+    words::question,
 };
 
 const CLIENTS: usize = 8;
@@ -174,9 +174,8 @@ fn tokens_per_second(answers: &[Answer]) -> f64 {
 }
 
 fn chat(random: &mut fastrand::Rng) -> Vec<Message> {
-    let words = words(random, WORDS_PER_PROMPT);
     vec![
         Message::system("You are a writer of long stories."),
-        Message::user(format!("Write a very long story in which these words occur: {words}.")),
+        Message::user(question(random, WORDS_PER_PROMPT)),
     ]
 }

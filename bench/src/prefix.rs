@@ -10,7 +10,7 @@ use crate::{
     rounds::Rounds,
     runtime,
     table::{COMPARISON, Table},
-    words::words,
+    words::{question, words},
 };
 
 /// Of one conversation: how many turns, and how long each is.
@@ -124,7 +124,7 @@ impl Client {
     }
 
     fn user_message(&mut self, count: usize) -> Message {
-        Message::user(words(&mut self.random, count))
+        Message::user(question(&mut self.random, count))
     }
 
     fn instructions(&mut self) -> Message {
