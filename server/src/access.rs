@@ -85,7 +85,7 @@ pub fn cors(config: &Config) -> CorsLayer {
         .expose_headers([HeaderName::from_static("x-request-id"), RETRY_AFTER])
 }
 
-/// The name and port that the client called: the Host header, in whose place HTTP/2 has a part of the address.
+/// The name and port that the client called: the Host header, or where there is none what an absolute address says.
 fn called_host(request: &Request) -> Option<Authority> {
     match request.headers().get(HOST) {
         Some(host) => Authority::try_from(host.as_bytes()).ok(),

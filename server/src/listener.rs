@@ -9,10 +9,10 @@ use axum::{
     Router,
     extract::{ConnectInfo, Request},
 };
-use hyper::body::Incoming;
+use hyper::{body::Incoming, server::conn::http1::Builder};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -67,12 +67,12 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
         });
         let service = TowerToHyperService::new(service);
         let client = Client::new(stream);
-        let connection = builder.serve_connection(TokioIo::new(client.clone()), service).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(client.clone()), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
-                    tracing::debug!(error, "a connection broke off");
+                    tracing::debug!(%error, "a connection broke off");
                 },
                 () = silence(&asked, header_timeout) => tracing::debug!("a connection without a request was cut off"),
                 () = departure(&client) => tracing::debug!("a client left that had sent more than was read"),
@@ -84,16 +84,16 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState, stop:
     shutdown::drain(&state, graceful.shutdown()).await;
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// HTTP/1 alone: a client of HTTP/2 that opens no window holds its answer, and the answer's slot, for as long as it says that it is
+/// there, and TCP sees nothing of it.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
     // hyper counts the wait for the next request too.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
+    builder.timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
     builder
 }
 
-/// Ends when nothing was asked for in time. hyper's own timeout begins only when the first bytes have told the version
-/// of HTTP, and for HTTP/1 alone: whoever sends none, or nothing after HTTP/2's greeting, would keep a place for ever.
+/// Ends when nothing was asked for in time, which is shorter than the wait between two requests.
 async fn silence(asked: &Notify, limit: Duration) {
     if timeout(limit, asked.notified()).await.is_ok() {
         std::future::pending().await
