@@ -174,8 +174,5 @@ fn tokens_per_second(answers: &[Answer]) -> f64 {
 }
 
 fn chat(random: &mut fastrand::Rng) -> Vec<Message> {
-    vec![
-        Message::system("You are a writer of long stories."),
-        Message::user(question(random, WORDS_PER_PROMPT)),
-    ]
+    vec![Message::system("You are a writer of long stories."), Message::user(question(random, WORDS_PER_PROMPT))]
 }

@@ -53,11 +53,6 @@ pub trait Engine: Send + Sync {
     /// `None` when the engine cannot say before it runs.
     async fn measure(&self, model: &str, messages: &[PromptMessage]) -> Result<Option<PromptSize>, EngineError>;
 
-    /// Whether it tells the tokens of its texts. Told them again, it says behind them what it would have said.
-    fn tells_tokens(&self) -> bool {
-        false
-    }
-
     /// Start an answer. Dropping the stream cancels it.
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError>;
 

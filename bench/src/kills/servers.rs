@@ -153,6 +153,7 @@ enum Event {
     Queued {},
     Started {},
     Delta { text: String },
+    Resumed { text: String },
     Finished { message: Message },
     Failed { message: Message },
 }
@@ -177,13 +178,28 @@ async fn follow(
         let Ok(bytes) = frame?.into_data() else { continue };
         decoder.push(&bytes);
         while let Some(data) = decoder.next_data() {
-            *last_seen += 1;
-            match serde_json::from_slice(data).context("an event cannot be read")? {
+            let event = serde_json::from_slice(data).context("an event cannot be read")?;
+            *last_seen = decoder.last_id();
+            match event {
                 Event::Queued {} | Event::Started {} => {}
                 Event::Delta { text } => pieces.push((Instant::now(), text)),
+                Event::Resumed { text } => go_back(pieces, &text)?,
                 Event::Finished { message } | Event::Failed { message } => return Ok(Some(message)),
             }
         }
     }
     Ok(None)
+}
+
+/// Forget what was told behind `text`: it was not kept, and comes again.
+fn go_back(pieces: &mut Vec<(Instant, String)>, text: &str) -> anyhow::Result<()> {
+    let (mut rest, mut kept) = (text, 0);
+    while let Some((_, piece)) = pieces.get(kept)
+        && let Some(behind) = rest.strip_prefix(piece.as_str())
+    {
+        (rest, kept) = (behind, kept + 1);
+    }
+    ensure!(rest.is_empty(), "what was kept is more than was said, or something else");
+    pieces.truncate(kept);
+    Ok(())
 }

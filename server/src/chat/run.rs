@@ -60,9 +60,9 @@ pub enum RunEvent {
     Delta {
         text: String,
     },
-    /// Another server goes on with the answer behind this text, which takes the place of all that was told before. It comes where
-    /// the engine cannot be made to say once more what the last server had told and had no time to keep. Its number is far
-    /// above those, so that every follower gets it.
+    /// Another server goes on with the answer behind this text, which takes the place of all that was told before: what the last
+    /// server had told and had no time to keep may come in other words now. Its number is far above those, so that every
+    /// follower gets it.
     Resumed {
         text: String,
     },
@@ -133,7 +133,7 @@ impl Drop for Place {
 pub(super) struct Past {
     /// Each with its number.
     events: Vec<(u64, RunEvent)>,
-    /// The number of [`RunEvent::Resumed`], where followers have to be told.
+    /// The number of [`RunEvent::Resumed`]; a new run has none.
     resumption: Option<u64>,
     /// The model that answers, and what it was told.
     start: Option<(String, ContextReport)>,
@@ -202,12 +202,12 @@ impl Runs {
 }
 
 impl LiveRun {
-    /// Goes on with the number `resumption`, or with the next one.
+    /// Goes on with the number `resumption`; a new run begins with 1.
     fn behind(events: Vec<(u64, RunEvent)>, resumption: Option<u64>) -> Self {
         let last = events.last().map_or(0, |(number, _)| *number);
         Self {
             events: Mutex::new(events),
-            first: resumption.unwrap_or(last + 1),
+            first: resumption.unwrap_or(1),
             last: watch::Sender::new(last),
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),

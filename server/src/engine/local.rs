@@ -261,10 +261,6 @@ impl Engine for Local {
         }
     }
 
-    fn tells_tokens(&self) -> bool {
-        true
-    }
-
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         request.refuse_thinking()?;
         let place = self.place_and_keep(&request.model, request.keep_alive).await?;

@@ -155,10 +155,6 @@ impl Engine for Scripted {
         Ok(self.context_length.map(|context_length| PromptSize { prompt_tokens, context_length }))
     }
 
-    fn tells_tokens(&self) -> bool {
-        true
-    }
-
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
         self.check_model(&request.model)?;
         let prompt_tokens = match &request.prompt {

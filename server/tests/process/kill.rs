@@ -15,7 +15,7 @@ async fn a_killed_server_goes_on_with_its_answer_after_the_restart_and_a_followe
     let server = Server::start(&data, &long_script(), 0);
     let after = server.follow(run, before.last().unwrap().0).await.rest().await;
 
-    assert_eq!(text_of(&before) + &text_of(&after), long_script());
+    assert_eq!(text_of(&[before, after].concat()), long_script());
     let shown = server.get(&format!("/api/conversations/{id}")).await;
     let [question, answer] = shown["messages"].as_array().unwrap().as_slice() else { panic!("{shown}") };
     assert_eq!(question["content"], "count for me");

@@ -41,21 +41,26 @@ fn server_stopped() -> MessageError {
 
 /// Keep this server's leases alive and take over what others left behind, until the program ends.
 pub async fn keep_leases(state: AppState) {
-    let mut renew = tokio::time::interval(RENEW_EVERY);
-    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut prune = tokio::time::interval(PRUNE_EVERY);
+    // Side by side: while what others left is looked at, which may take an engine's answer, the own leases go on.
+    tokio::join!(
+        every(RENEW_EVERY, || renew_leases(&state)),
+        every(RENEW_EVERY, || adopt_abandoned(&state)),
+        every(PRUNE_EVERY, || prune_journals(&state)),
+    );
+}
+
+async fn every<Job: Future<Output = ()>>(period: Duration, job: impl Fn() -> Job) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = renew.tick() => {
-                renew_leases(&state).await;
-                adopt_abandoned(&state).await;
-            }
-            _ = prune.tick() => {
-                if let Err(error) = state.store.prune_journals(store::now() - KEEP_JOURNALS).await {
-                    tracing::warn!(%error, "old journals could not be removed");
-                }
-            }
-        }
+        ticks.tick().await;
+        job().await;
+    }
+}
+
+async fn prune_journals(state: &AppState) {
+    if let Err(error) = state.store.prune_journals(store::now() - KEEP_JOURNALS).await {
+        tracing::warn!(%error, "old journals could not be removed");
     }
 }
 
@@ -90,13 +95,12 @@ pub async fn adopt_abandoned(state: &AppState) {
 async fn adopt(state: &AppState, run: Run) -> Result<()> {
     let now = store::now();
     let events = state.store.journal_length(run.id).await?;
-    let resumption = (!state.engine.tells_tokens()).then(|| (events / FREE_NUMBERS + 1) * FREE_NUMBERS);
-    let adopted_at = resumption.unwrap_or(events);
-    let Some(run) = state.store.claim_run(run, events, adopted_at, state.runs.owner, now, now + LEASE).await? else {
+    let resumption = (events / FREE_NUMBERS + 1) * FREE_NUMBERS;
+    let Some(run) = state.store.claim_run(run, events, resumption, state.runs.owner, now, now + LEASE).await? else {
         return Ok(());
     };
     let journal = state.store.journal(run.id).await?;
-    let past = Past { resumption: resumption.map(i64::cast_unsigned), ..Past::from(journal) };
+    let past = Past { resumption: Some(resumption.cast_unsigned()), ..Past::from(journal) };
     match as_asked(state, &run).await? {
         Some((message, queued)) if run.adoptions <= FRUITLESS_ADOPTIONS => {
             tracing::info!(run_id = %run.id, events, "an answer of another server is continued");
