@@ -9,6 +9,7 @@ mod collected;
 pub mod context;
 mod continuation;
 pub mod parameters;
+mod retry;
 pub mod run;
 mod schema;
 pub mod turn;
@@ -114,7 +115,10 @@ pub async fn answer(state: &AppState, call: &Call, question: Question, trim: Tri
     refuse_while_draining(state)?;
     let asked = Instant::now();
     let model = model_or_default(state, question.model.clone()).await?;
-    let slot = call.slot(&state.admission, &model, question.cost()).await?;
+    let slot = tokio::select! {
+        slot = call.slot(&state.admission, &model, question.cost()) => slot?,
+        () = state.shutdown.over() => return Err(Error::draining()),
+    };
     begin(state, question.into_request(model), slot, asked, trim).await
 }
 
@@ -189,8 +193,8 @@ async fn start(
 ) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
     let mut tries = 1;
     loop {
-        match fit_and_ask(state, request.clone(), trim).await {
-            Err(EngineError::Interrupted) if tries < TRIES => tries += 1,
+        match fit_and_ask(state, request.clone(), trim, tries > 1).await {
+            Err(EngineError::Interrupted) if tries < TRIES && retry::is_granted(&*state.engine) => tries += 1,
             started => return started,
         }
     }
@@ -200,13 +204,14 @@ async fn fit_and_ask(
     state: &AppState,
     mut request: ChatRequest,
     trim: Trim,
+    mut is_repeated: bool,
 ) -> Result<(ContextReport, ChatRequest, ChatStream), EngineError> {
     let engine = state.engine.as_ref();
     let messages = match &request.prompt {
         Prompt::Messages(messages) if trim == Trim::Oldest => messages.clone(),
         prompt => {
             let report = ContextReport::untrimmed(prompt.messages());
-            let stream = engine_call(&request.model, engine.chat(request.clone())).await?;
+            let stream = engine_call(&request.model, retry::ask(engine, request.clone(), is_repeated)).await?;
             return Ok((report, request, stream));
         }
     };
@@ -214,9 +219,10 @@ async fn fit_and_ask(
     let (mut kept, mut report) = context::fit(engine, &request.model, &messages, max_messages, reply_tokens).await?;
     loop {
         request.prompt = kept.clone().into();
-        match engine_call(&request.model, engine.chat(request.clone())).await {
+        match engine_call(&request.model, retry::ask(engine, request.clone(), is_repeated)).await {
             Err(EngineError::ContextLengthExceeded) if context::drop_oldest(&mut kept) => {
                 report = context::report(&messages, &kept, max_messages, report.context_length);
+                is_repeated = true;
             }
             started => return Ok((report, request, started?)),
         }

@@ -69,10 +69,11 @@ pub(crate) async fn drain(state: &AppState, connections: impl Future<Output = ()
     let mut connections = pin!(connections.fuse());
     let answered = async { tokio::join!(state.runs.finished(), &mut connections) };
     let in_time = timeout(state.config.drain_timeout(), answered).await.is_ok();
+    // Runs first: to them the end of the time is no end of the answer.
+    state.runs.hand_over_all();
     state.shutdown.over.cancel();
     if !in_time {
-        tracing::warn!("answers were still running at the end of the drain; they are handed over");
-        state.runs.hand_over_all();
+        tracing::warn!("answers were still running at the end of the drain; those of runs are handed over");
         let _ = timeout(LAST_WORDS, state.runs.finished()).await;
     }
     // An answer that belongs to its connection ends with an event that says so.

@@ -17,7 +17,7 @@ use async_stream::stream;
 use futures::{StreamExt, stream};
 use tokio::time::{sleep, timeout};
 
-use super::{TRIES, between_pieces};
+use super::{TRIES, between_pieces, retry};
 use crate::{
     engine::{
         ChatRequest, ChatStream, Completion, Delta, EngineError, FinishReason, Piece, Timings, TokenLogprob, ToolCall,
@@ -114,7 +114,11 @@ impl Continuation {
         stream! {
             loop {
                 let item = match &mut attempt {
-                    Some(answer) => answer.next().await.unwrap_or(Err(EngineError::Interrupted)),
+                    Some(answer) => tokio::select! {
+                        item = answer.next() => item.unwrap_or(Err(EngineError::Interrupted)),
+                        // Whoever reads is told so while there is somebody to tell it.
+                        () = self.state.shutdown.over() => Err(EngineError::Interrupted),
+                    },
                     // Who has enough does not need the rest.
                     None if self.request.cancel.is_cancelled() => return,
                     None => match self.ask().await {
@@ -175,7 +179,7 @@ impl Continuation {
             }
         }
         let limit = self.time_left();
-        let asking = engine_call(&self.request.model, self.state.engine.chat(request));
+        let asking = engine_call(&self.request.model, retry::ask(&*self.state.engine, request, true));
         let answer = timeout(limit, asking).await.map_err(|_| EngineError::Timeout)??;
         self.tries += 1;
         Ok(with_timeouts(answer, limit, between_pieces(&self.state, &self.request)))
@@ -189,7 +193,10 @@ impl Continuation {
         }
         let is_worth_it = match error {
             _ if self.would_begin_its_form_anew() => false,
-            EngineError::Interrupted => self.tries < TRIES,
+            // What was told must not be lost. Where nothing was, engines that die of requests are not sent many more of them.
+            EngineError::Interrupted => {
+                self.tries < TRIES && (self.has_begun() || retry::is_granted(&*self.state.engine))
+            }
             // Before its first word it may only be slow, and would be so again.
             EngineError::Timeout if fell_silent => self.has_begun() && self.tries < TRIES,
             // The engine is on its way back.

@@ -7,20 +7,18 @@
 mod breaker;
 mod budget;
 mod discovery;
+mod listing;
 mod members;
 mod place;
 mod prefix;
 mod replica;
 mod router;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, slice, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::{join_all, select_ok};
-use tokio::{
-    sync::{Mutex, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::{
@@ -33,6 +31,7 @@ use self::{
     breaker::Health,
     budget::Budget,
     discovery::Connect,
+    listing::Listing,
     members::Members,
     place::Patience,
     prefix::{BYTES_PER_TOKEN, Cache},
@@ -49,22 +48,15 @@ use crate::config::Config;
 const ATTEMPTS: usize = 2;
 /// What an answer is expected to have. Most requests set no limit, or one that their answers do not reach.
 const EXPECTED_TOKENS: u32 = 256;
-/// How long the list of models is taken to stay as it is, where there are several replicas to ask.
-const KEEP_LISTING: Duration = Duration::from_secs(2);
 
 pub struct Pool {
     members: Arc<watch::Sender<Members>>,
     router: Router,
     budget: Budget,
     patience: Patience,
-    listing: Mutex<Option<Listing>>,
+    listing: Listing,
     /// Where names are followed.
     _discovery: Option<AbortOnDropHandle<()>>,
-}
-
-struct Listing {
-    made: Instant,
-    models: Vec<Model>,
 }
 
 /// What the metrics tell of a pool.
@@ -108,7 +100,7 @@ impl Pool {
             router: Router::new(config.prefix_lifetime(), now),
             budget: Budget::new(now),
             patience: Patience { first_token: config.first_token_timeout(), between_tokens: config.token_timeout() },
-            listing: Mutex::default(),
+            listing: Listing::default(),
             _discovery: None,
         }
     }
@@ -148,14 +140,35 @@ impl Pool {
         if let Some(replica) = to_probe {
             return Some(self.place_at(Arc::clone(replica), ChosenBy::Probe, question, 0));
         }
-        self.choose(&members, question, &candidates(&members, model, &[], now), now)
+        self.choose(&members, question, &candidates(&members, model, &[], Health::Broken, now), now)
     }
 
-    /// The same at another replica than those of `tried`, if one is there and the budget allows it.
+    /// The same, but no request is the probe of a replica that says nothing when it is asked whether it is back: its client
+    /// would wait in vain. It goes to another one, if there is one.
+    async fn place_where_one_answers(&self, model: &str, question: &Question) -> Option<Place> {
+        let place = self.place(model, question, Instant::now())?;
+        if !place.is_probe() || !place.replica().is_silent(model).await {
+            return Some(place);
+        }
+        let Some(other) = self.place_beside(place.replica(), model, question) else { return Some(place) };
+        place.refused(&EngineError::Timeout);
+        Some(other)
+    }
+
+    /// A place at another replica than `silent`.
+    fn place_beside(&self, silent: &Arc<Replica>, model: &str, question: &Question) -> Option<Place> {
+        let now = Instant::now();
+        let members = self.members.borrow();
+        let candidates = candidates(&members, model, slice::from_ref(silent), Health::Broken, now);
+        self.choose(&members, question, &candidates, now)
+    }
+
+    /// A place at another replica than those of `tried`, if one is there and the budget allows it. What has failed at one is
+    /// not sent to a broken one.
     fn place_elsewhere(&self, model: &str, question: &Question, tried: &[Arc<Replica>]) -> Option<Place> {
         let now = Instant::now();
         let members = self.members.borrow();
-        let candidates = candidates(&members, model, tried, now);
+        let candidates = candidates(&members, model, tried, Health::Resting, now);
         let is_granted = candidates.iter().any(Option::is_some) && self.budget.spend(now);
         is_granted.then(|| self.choose(&members, question, &candidates, now)).flatten()
     }
@@ -189,8 +202,7 @@ impl Pool {
         T: Send,
     {
         self.members_are_known().await;
-        self.budget.earn(Instant::now());
-        let mut place = self.place(model, question, Instant::now()).ok_or_else(nobody)?;
+        let mut place = self.place_where_one_answers(model, question).await.ok_or_else(nobody)?;
         let mut tried = Vec::new();
         loop {
             let error = match send(Arc::clone(&place.replica().engine)).await {
@@ -208,6 +220,24 @@ impl Pool {
         }
     }
 
+    /// [`Engine::chat`] for a request that was made before: it earns no retries.
+    pub async fn chat_again(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
+        let ChatRequest { model, parameters, output, .. } = &request;
+        let question = self.question(model, &request.prompt_and_answer(), output, parameters.max_tokens);
+        let (place, answer) = self
+            .ask(&request.model, &question, |engine| {
+                let request = request.clone();
+                async move { engine.chat(request).await }
+            })
+            .await?;
+        Ok(place.hold(answer))
+    }
+
+    /// Whether a request to which nothing was answered may be made once more. That is a retry.
+    pub fn grants_retry(&self) -> bool {
+        self.budget.spend(Instant::now())
+    }
+
     async fn members_are_known(&self) {
         // The sender lives as long as this does.
         let _ = self.members.subscribe().wait_for(|members| members.are_known).await;
@@ -218,7 +248,7 @@ impl Pool {
     }
 
     async fn ask_for_models(&self, replicas: &[Arc<Replica>]) -> Result<Vec<Model>, EngineError> {
-        let lists = join_all(replicas.iter().map(|replica| replica.engine.models())).await;
+        let lists = listing::of_each(replicas).await;
         let mut known = Vec::new();
         let mut failure = None;
         for (replica, list) in replicas.iter().zip(lists) {
@@ -228,7 +258,7 @@ impl Pool {
                     known.push(models);
                 }
                 Err(error) => {
-                    if matches!(error, EngineError::Unavailable(_)) {
+                    if matches!(error, EngineError::Unavailable(_) | EngineError::Timeout) {
                         replica.failed(Instant::now());
                     }
                     failure = Some(error);
@@ -237,7 +267,7 @@ impl Pool {
         }
         match failure {
             Some(error) if known.is_empty() => Err(error),
-            _ => Ok(merged(known)),
+            _ => Ok(listing::merged(known)),
         }
     }
 }
@@ -249,20 +279,10 @@ impl Engine for Pool {
         self.members_are_known().await;
         let replicas = self.working();
         match &replicas[..] {
-            [] => return Err(nobody()),
-            [only] => return only.engine.models().await,
-            _ => {}
+            [] => Err(nobody()),
+            [only] => only.engine.models().await,
+            several => self.listing.get(self.ask_for_models(several)).await,
         }
-        // Held meanwhile, so that those who come together ask once.
-        let mut listing = self.listing.lock().await;
-        if let Some(Listing { made, models }) = &*listing
-            && made.elapsed() < KEEP_LISTING
-        {
-            return Ok(models.clone());
-        }
-        let models = self.ask_for_models(&replicas).await?;
-        *listing = Some(Listing { made: Instant::now(), models: models.clone() });
-        Ok(models)
     }
 
     /// Whether any of the replicas is.
@@ -284,18 +304,12 @@ impl Engine for Pool {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, EngineError> {
-        let ChatRequest { model, parameters, output, .. } = &request;
-        let question = self.question(model, &request.prompt_and_answer(), output, parameters.max_tokens);
-        let (place, answer) = self
-            .ask(&request.model, &question, |engine| {
-                let request = request.clone();
-                async move { engine.chat(request).await }
-            })
-            .await?;
-        Ok(place.hold(answer))
+        self.budget.earn(Instant::now());
+        self.chat_again(request).await
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, EngineError> {
+        self.budget.earn(Instant::now());
         let tokens = request.texts.iter().map(|text| match text {
             EmbedText::Text(text) => text.len() / BYTES_PER_TOKEN,
             EmbedText::Tokens(tokens) => tokens.len(),
@@ -321,11 +335,16 @@ impl Engine for Pool {
     }
 }
 
-/// The healthiest of those who may have the model and were not tried, at their slots. A breaker sends requests elsewhere:
-/// where all are broken there is no elsewhere, and they are asked as if none were. What has failed at one replica is not
-/// sent to a broken one.
-fn candidates(members: &Members, model: &str, tried: &[Arc<Replica>], now: Instant) -> Vec<Option<Candidate>> {
-    let mut best = if tried.is_empty() { Health::Broken } else { Health::Resting };
+/// The healthiest of those who may have the model and were not tried, at their slots, if they are no worse than `worst`. A
+/// breaker sends requests elsewhere: where all are broken there is no elsewhere, and they are asked as if none were.
+fn candidates(
+    members: &Members,
+    model: &str,
+    tried: &[Arc<Replica>],
+    worst: Health,
+    now: Instant,
+) -> Vec<Option<Candidate>> {
+    let mut best = worst;
     let mut candidates = Vec::new();
     for (slot, replica) in (0..).zip(members.who_may_have(model)) {
         candidates.push(None);
@@ -364,21 +383,4 @@ fn another_may_answer(error: &EngineError) -> bool {
 
 fn nobody() -> EngineError {
     EngineError::Unavailable("no engine is found under the name that is configured; check that it resolves".to_owned())
-}
-
-/// Each model once: what the replicas put first is first.
-fn merged(lists: Vec<Vec<Model>>) -> Vec<Model> {
-    let mut ranked: Vec<(usize, Model)> = Vec::new();
-    for (rank, model) in lists.into_iter().flat_map(|list| list.into_iter().enumerate()) {
-        match ranked.iter_mut().find(|(_, known)| known.id == model.id) {
-            Some((known_rank, known)) => {
-                *known_rank = rank.min(*known_rank);
-                known.loaded |= model.loaded;
-                known.memory_bytes = known.memory_bytes.or(model.memory_bytes);
-            }
-            None => ranked.push((rank, model)),
-        }
-    }
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, model)| model).collect()
 }

@@ -1,13 +1,14 @@
 //! A server in front of several model servers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use flotilla::engine::{Scripted, connect};
+use flotilla::engine::{Engine, Pool, Scripted, connect};
 use serde_json::{Value, json};
 
 use crate::{
     model_server::{Manner, ModelServer, WORDS, pass},
+    mortal::Mortal,
     support::{TestServer, config, json_request},
 };
 
@@ -47,6 +48,8 @@ async fn an_answer_whose_server_dies_goes_on_at_another_one() {
     let second = asked.iter().find(|asked| asked[0]["continue_final_message"] == true).expect("the second is another");
     assert_eq!(second[0]["messages"][1], json!({ "role": "assistant", "content": "one two " }));
     assert_eq!(asked[0].len() + asked[1].len(), 3);
+    let metrics = server.get("/metrics").await.text();
+    assert!(metrics.contains(r#"flotilla_replica_retries_total{outcome="sent"} 0"#), "{metrics}");
 }
 
 #[tokio::test]
@@ -65,6 +68,23 @@ async fn an_answer_whose_server_falls_silent_goes_on_at_another_one() {
         let failures = format!(r#"flotilla_replica_failures_total{{replica="{}"}} 1"#, silent.name());
         assert!(metrics.contains(&failures), "{metrics}");
     }
+}
+
+#[tokio::test]
+async fn when_all_die_before_a_word_a_tenth_of_the_requests_is_made_again() {
+    let engines = [Mortal::new(&["one"], &[0; 500]), Mortal::new(&["one"], &[0; 500])];
+    let [first, second] = engines.clone().map(|engine| engine as Arc<dyn Engine>);
+    let pool = Pool::new([("first".to_owned(), first), ("second".to_owned(), second)], &config(&[]));
+    let server = TestServer::new(Scripted::new(vec![])).await.with_engine(Arc::new(pool));
+    let question = json!({ "model": "scripted", "messages": [{ "role": "user", "content": "count" }] });
+
+    for _ in 0..200 {
+        assert_eq!(server.post(V1, question.clone()).await.status, StatusCode::BAD_GATEWAY);
+    }
+
+    let sent: usize = engines.iter().map(|engine| engine.asked().len()).sum();
+    // Ten were saved, and a slow machine may take the time to earn some more.
+    assert!((220..=240).contains(&sent), "{sent}");
 }
 
 #[tokio::test]

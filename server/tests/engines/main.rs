@@ -8,6 +8,7 @@ mod model_server;
 mod ollama;
 mod openai;
 mod pool;
+mod pool_hung;
 mod scripted;
 mod support;
 mod upstream_forms;

@@ -7,6 +7,7 @@ use flotilla::engine::{
     PromptMessage, ReplicaStatus, Role, connect, with_timeouts,
 };
 use futures::{StreamExt, future::join_all};
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     model_server::{Manner, ModelServer, WORDS, pass},
@@ -346,6 +347,20 @@ async fn one_server_that_is_away_hides_neither_the_models_nor_the_readiness_of_t
 
     pool.ready("model").await.unwrap();
     assert_eq!(pool.models().await.unwrap()[0].id, "model");
+}
+
+#[tokio::test]
+async fn one_server_that_takes_connections_and_says_nothing_hides_the_others_as_little() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = ModelServer::start(Manner::Well).await;
+    let pool = pool_at(&[format!("http://{}/v1", silent.local_addr().unwrap()), server.url()]);
+
+    let models = timeout(Duration::from_secs(30), pool.models()).await.expect("the silent one is not waited for");
+
+    assert_eq!(models.unwrap()[0].id, "model");
+    pool.ready("model").await.unwrap();
+    assert_eq!(status(&*pool).replicas[0].failures, 1);
+    assert_eq!(status_of(&*pool, &server).failures, 0);
 }
 
 #[tokio::test]

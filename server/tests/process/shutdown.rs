@@ -59,8 +59,30 @@ async fn an_answer_that_outlasts_the_drain_goes_on_after_the_restart() {
     let server = Server::start(&data, &long_script(), 0);
     let after = server.follow(run, before.last().unwrap().0).await.rest().await;
 
-    assert_eq!(text_of(&before) + &text_of(&after), long_script());
+    assert_eq!(text_of(&[before, after.clone()].concat()), long_script());
     assert_eq!(after.last().unwrap().1["message"]["status"], "complete");
+}
+
+#[tokio::test]
+async fn who_is_answered_or_waits_in_line_at_the_end_of_the_drain_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
+    command.envs([("DRAIN_TIMEOUT", "1"), ("UPSTREAM_SLOTS", "1")]);
+    let server = Server::start_by(command, &folder.path().join("data"), &long_script(), 5);
+    let request = json!({ "model": "scripted", "stream": true, "messages": [{ "role": "user", "content": "count" }] });
+    let url = format!("{}/v1/chat/completions", server.url);
+    let answered = server.client.post(&url).json(&request).send().await.unwrap();
+    let waiting = tokio::spawn(server.client.post(&url).json(&request).send());
+    server.has_metric("flotilla_queue_depth 1").await;
+
+    server.terminate();
+
+    let answered = answered.text().await.unwrap();
+    assert!(answered.contains("word1 ") && answered.contains("engine_interrupted"), "{answered}");
+    let waiting = waiting.await.unwrap().unwrap();
+    let (status, told) = (waiting.status(), waiting.text().await.unwrap());
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE || told.contains("\"error\""), "{status}: {told}");
+    assert!(server.ended().await.success());
 }
 
 #[tokio::test]

@@ -72,6 +72,11 @@ impl Place {
         &self.replica
     }
 
+    /// Whether the replica was chosen to find out whether it is back.
+    pub(super) fn is_probe(&self) -> bool {
+        self.reason == ChosenBy::Probe
+    }
+
     /// The same answer, counted. The place is free when the stream has ended or is dropped.
     pub fn hold(mut self, mut answer: ChatStream) -> ChatStream {
         stream! {
@@ -110,7 +115,7 @@ impl Place {
         if !self.has_text {
             self.has_text = true;
             self.replica.relieve(std::mem::take(&mut self.prompt_tokens));
-            if self.reason == ChosenBy::Probe {
+            if self.is_probe() {
                 self.replica.succeeded();
             }
         }
@@ -150,7 +155,7 @@ impl Place {
     fn release(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.has_ended, true) {
             self.replica.release(self.prompt_tokens + self.answer_tokens);
-            if self.reason == ChosenBy::Probe {
+            if self.is_probe() {
                 self.replica.abandon_probe(now);
             }
         }

@@ -1,17 +1,26 @@
 //! One model server of a pool: what it has to do, how it fares, and what was counted.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use super::{
     breaker::{Breaker, BreakerState, Health},
     place::ChosenBy,
 };
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
+
+/// A server that works answers a question which needs no model sooner than this.
+pub const SILENCE: Duration = Duration::from_millis(1500);
 
 /// No two caches have the same number, wherever they are.
 static NEXT_CACHE: AtomicU32 = AtomicU32::new(0);
@@ -76,6 +85,11 @@ impl Replica {
     /// Whether the request that asks this is to find out if the replica is back.
     pub fn begin_probe(&self, now: Instant) -> bool {
         !self.is_sound.load(Relaxed) && self.breaker().begin_probe(now)
+    }
+
+    /// Whether it does not answer at all when it is asked if it is ready. Whatever else it says, a request may be sent to it.
+    pub async fn is_silent(&self, model: &str) -> bool {
+        matches!(timeout(SILENCE, self.engine.ready(model)).await, Err(_) | Ok(Err(EngineError::Timeout)))
     }
 
     pub fn abandon_probe(&self, now: Instant) {
