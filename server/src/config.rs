@@ -1,11 +1,11 @@
 //! Every setting. A field is a flag, an environment variable and a documented line at once; nothing else in the
 //! project reads the environment. README's table is tested against this file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{env, ffi::OsStr, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use bytesize::ByteSize;
-use clap::{Args, ValueEnum};
+use clap::{Args, Command, ValueEnum, builder::Resettable};
 use ipnet::IpNet;
 
 use crate::engine::KeepAlive;
@@ -140,8 +140,8 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true)]
     pub access_token: Option<Secret>,
 
-    /// Let everybody who may call pull, load, unload and delete models. Without it that takes an ACCESS_TOKEN, or a server on
-    /// a loopback address.
+    /// Let everybody who may call pull, load, unload and delete models: `true` or `false`. Without it that takes an
+    /// ACCESS_TOKEN, or a server on a loopback address.
     #[arg(long, env)]
     pub allow_model_changes: bool,
 
@@ -270,6 +270,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// A variable without a value counts as not set: `NAME=` is how an `.env` file and Compose leave one out.
+pub fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+        _ => arg,
+    });
+    command.mut_subcommands(without_empty_variables)
+}
+
 impl Config {
     /// The settings that the environment gives, for a program without flags of its own.
     pub fn from_environment() -> anyhow::Result<Self> {
@@ -278,7 +288,10 @@ impl Config {
             #[command(flatten)]
             config: Config,
         }
-        let environment = <Environment as clap::Parser>::try_parse_from(["flotilla"]);
+        let command = without_empty_variables(<Environment as clap::CommandFactory>::command());
+        let settings = command.try_get_matches_from(["flotilla"]);
+        let environment =
+            settings.and_then(|settings| <Environment as clap::FromArgMatches>::from_arg_matches(&settings));
         Ok(environment.context("a setting in the environment is not valid")?.config)
     }
 
@@ -388,11 +401,10 @@ impl MachineSettings {
 }
 
 impl TraceSettings {
-    /// The URL that spans are posted to; `None` while traces are off. A variable without a value counts as not set.
+    /// The URL that spans are posted to; `None` while traces are off.
     pub fn endpoint(&self) -> Option<String> {
-        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        given(&self.otel_exporter_otlp_traces_endpoint).or_else(|| {
-            let collector = given(&self.otel_exporter_otlp_endpoint)?;
+        self.otel_exporter_otlp_traces_endpoint.clone().or_else(|| {
+            let collector = self.otel_exporter_otlp_endpoint.as_ref()?;
             Some(format!("{}/v1/traces", collector.trim_end_matches('/')))
         })
     }

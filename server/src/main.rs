@@ -6,9 +6,11 @@ mod pull;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use flotilla::{
-    AppState, Config, autoscaling, engine, shutdown,
+    AppState, Config, autoscaling,
+    config::without_empty_variables,
+    engine, shutdown,
     telemetry::{self, Traces},
 };
 use tokio::net::TcpListener;
@@ -35,7 +37,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let settings = without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&settings).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Serve(config) => serve(*config),
         Command::Pull(command) => pull::run(command),
         Command::Optimize(command) => optimise::run(command),

@@ -3,6 +3,7 @@
 mod logs;
 mod memory;
 mod otlp_client;
+mod panics;
 mod queue;
 mod replicas;
 pub mod spans;
@@ -22,7 +23,7 @@ use prometheus_client::{
 };
 use tokio::time::sleep;
 
-pub use self::{logs::init_logs, queue::QueueSeries, traces::Traces};
+pub use self::{logs::init_logs, panics::log_panics, queue::QueueSeries, traces::Traces};
 use self::{memory::Memory, replicas::Replicas};
 use crate::{
     config::Config,

@@ -4,10 +4,12 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
+use super::log_panics;
 use crate::config::LogFormat;
 
 /// Send log lines to stderr. `RUST_LOG` filters them, as in every Rust program.
 pub fn init_logs(format: LogFormat) {
+    log_panics();
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("info,llama-cpp-2=error,sqlx=warn,sea_orm_migration=warn"));
     let lines =

@@ -25,6 +25,7 @@ mod pull;
 #[path = "../registry/mod.rs"]
 mod registry;
 mod replicas;
+mod settings;
 mod shutdown;
 mod support;
 mod takeover;

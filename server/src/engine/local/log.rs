@@ -4,8 +4,11 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
+use crate::telemetry::log_panics;
+
 /// In an engine process: send log lines to the server that started it, which knows the time and the format.
 pub fn to_server() {
+    log_panics();
     // llama.cpp tells a hundred lines about each model; RUST_LOG=info shows them.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,llama-cpp-2=warn"));
     tracing_subscriber::fmt()
@@ -34,8 +37,8 @@ pub async fn forward(stderr: impl AsyncRead + Unpin) {
     }
 }
 
-/// The engine's own lines begin with their level. Any other line comes from beneath it, such as an assertion of llama.cpp
-/// or a panic, and somebody should see it.
+/// The engine's own lines begin with their level. Any other line comes from beneath it, such as an assertion of llama.cpp,
+/// and somebody should see it.
 fn level_and_message(line: &str) -> (Level, &str) {
     let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
     match first {
