@@ -14,7 +14,7 @@ build() { # build IMAGE ARGUMENT… CONTEXT
   local flags
   read -ra flags <<<"${DOCKER_BUILD_FLAGS:-}"
   say "Building $1"
-  docker build "${flags[@]}" --quiet --tag "$@" >/dev/null
+  docker build "${flags[@]}" --tag "$@" >&2
 }
 
 assemble() {

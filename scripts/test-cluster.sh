@@ -2,14 +2,21 @@
 # On the cluster that KUBECONFIG names: tests of the cluster crate, a deploy by clicks in the real window, then the k3d
 # overlay as people use it, through its ingress at CLUSTER_URL (http://127.0.0.1). It empties the namespace llm-as-a-service.
 # It takes cargo, kubectl, a Traefik, a default storage class, and nodes that have the images already:
-#   scripts/images.sh assemble && k3d image import $(scripts/images.sh names)
+#   scripts/images.sh assemble && k3d image import --cluster NAME $(scripts/images.sh names)
 # ROLLOUTS rolling updates under load (1) in each of two parts; SCALING=no leaves the autoscaler's two parts out, minutes each.
-# What is deployed stays, to be looked at: kubectl delete namespace llm-as-a-service.
+# What is deployed stays, to be looked at. After SCALING=no `kubectl delete namespace llm-as-a-service` takes it away, else
+#   kubectl delete --ignore-not-found --kustomize k8s/overlays/queue-autoscaler
+# because no namespace ends while that overlay's APIService has nobody behind it.
 source "$(dirname "$0")/env.sh"
 source scripts/parts.sh
 
 url=${CLUSTER_URL:-http://127.0.0.1}
 in_namespace() { kubectl --namespace llm-as-a-service "$@"; }
+
+# The chats of update_under_load, which a failed rollout would leave running for an hour.
+streams=
+end_streams() { if [[ -n $streams ]]; then kill -KILL "$streams" || true; fi; }
+trap 'close_parts; end_streams' EXIT
 
 reachable() {
   command -v kubectl >/dev/null || give_up 'kubectl is missing: install it, then run this again.'
@@ -17,6 +24,10 @@ reachable() {
   kubectl get storageclass --output name | grep -q . || give_up 'The cluster has no storage class, so PostgreSQL would wait for its volume for ever.'
   kubectl version
 }
+
+# The last run may have made its backends a part of the API server's discovery. Without them that fails, and no namespace ends
+# any more, so this goes before any namespace does. By the label, because the object may be KEDA's or another adapter's.
+leave_discovery() { kubectl delete apiservices --selector app.kubernetes.io/part-of=flotilla; }
 
 # The API server itself looks at every object, under the same pod security, and stores none but the namespace: one of its
 # own, because what is installed already has fields that no other overlay may change.
@@ -102,15 +113,16 @@ PYTHON
 
 # 50 chats go on through all of the updates.
 update_under_load() { # update_under_load API
-  local streams round
+  local ending round
   scripts/streams.py "$url" --api "$1" --streams 50 --seconds 3600 &
   streams=$!
   for ((round = 1; round <= ${ROLLOUTS:-1}; round++)); do
     in_namespace rollout restart deployment/backend
     in_namespace rollout status deployment/backend --timeout 600s
   done
-  kill -TERM "$streams"
-  wait "$streams"
+  ending=$streams streams=
+  kill -TERM "$ending"
+  wait "$ending"
 }
 
 # A pod is killed while it answers: every answer is written to its end by another.
@@ -132,6 +144,7 @@ scale_by_the_queue() {
 }
 
 part 'cluster' reachable
+part 'what the last run left' leave_discovery
 part 'the library on the cluster' cargo test --locked --workspace --test cluster-deploy --test cluster-live -- --test-threads 4
 part 'server dry-run of every overlay' dry_run
 part 'deploy by clicks in the window' deploy_by_clicks
