@@ -8,7 +8,7 @@ use std::{
 };
 
 use flotilla_cluster::{
-    Cluster, ContextId, ContextStore, Error, ErrorKind, Result,
+    Cluster, ContextId, ContextStore, Contexts, Error, ErrorKind, Result,
     forward::PortForward,
     plan::{self, Deployment, Plan, PlanStatus, Target},
 };
@@ -22,12 +22,19 @@ use crate::subscriptions::Subscriptions;
 /// How long a deploy may take to stop its programs when the app is closed.
 const CANCEL_LIMIT: Duration = Duration::from_secs(3);
 
+/// A deploy of this start of the app, also one that is over.
+struct Running {
+    deployment: Deployment,
+    /// The cluster that it is connected to has been looked at.
+    looked_at: bool,
+}
+
 pub struct Fleet {
     pub contexts: ContextStore,
     pub settings: plan::Settings,
     pub subscriptions: Subscriptions,
     forwards: Mutex<Vec<PortForward>>,
-    deployment: Mutex<Option<Deployment>>,
+    deployment: Mutex<Option<Running>>,
     /// Held by what changes the cluster as a whole: two at once would undo each other.
     changing: sync::Mutex<()>,
     /// Where Flotilla answers may have changed.
@@ -79,7 +86,7 @@ impl Fleet {
     /// The plan that runs or has run, also in an earlier start of the app.
     pub fn plan(&self) -> Result<Option<Plan>> {
         match &*self.deployment() {
-            Some(deployment) => Ok(Some(deployment.plan())),
+            Some(running) => Ok(Some(running.deployment.plan())),
             None => plan::last_plan(&self.settings),
         }
     }
@@ -103,7 +110,7 @@ impl Fleet {
         *current = None;
         let deployment = start()?;
         let plan = deployment.updates();
-        *current = Some(deployment);
+        *current = Some(Running { deployment, looked_at: false });
         Ok(plan)
     }
 
@@ -122,37 +129,53 @@ impl Fleet {
     /// The deploy that has been started since the app was.
     pub fn with_deployment<T>(&self, call: impl FnOnce(&Deployment) -> Result<T>) -> Result<T> {
         match &*self.deployment() {
-            Some(deployment) => call(deployment),
+            Some(running) => call(&running.deployment),
             None => Err(Error::lasting(ErrorKind::NotFound, "No deploy runs. Start one, or resume the last one.")),
         }
     }
 
+    /// Every context, and the chosen one. It is never behind a plan that the page has been told of.
+    pub async fn contexts(&self) -> Result<Contexts> {
+        self.look_at_target().await;
+        self.contexts.list()
+    }
+
     /// Until `plan` is over: look at the k3d cluster that it makes, and tell where Flotilla answers.
     pub async fn attend(&self, mut plan: watch::Receiver<Plan>) {
-        let mut context = None;
         loop {
-            let now = plan.borrow_and_update().clone();
-            if now.context.is_some() && now.context != context {
-                context.clone_from(&now.context);
-                self.look_at_target(&now.options.target).await;
-            }
-            if !is_under_way(&now) || plan.changed().await.is_err() {
+            let is_over = !is_under_way(&plan.borrow_and_update());
+            self.look_at_target().await;
+            if is_over || plan.changed().await.is_err() {
                 self.moved.send_replace(());
                 return;
             }
         }
     }
 
-    /// A k3d cluster that a plan is connected to is the chosen one from then on.
-    async fn look_at_target(&self, target: &Target) {
-        if let Target::K3d { name, .. } = target {
+    /// Once for each deploy, so that the user can choose another cluster meanwhile.
+    async fn look_at_target(&self) {
+        let Some(target) = self.choose_target() else { return };
+        if matches!(target, Target::K3d { .. }) {
+            self.disconnect().await;
+        }
+        self.moved.send_replace(());
+    }
+
+    /// A k3d cluster that a plan is connected to is the chosen one from then on. Returns a target that is new.
+    fn choose_target(&self) -> Option<Target> {
+        let mut current = self.deployment();
+        let running = current.as_mut().filter(|running| !running.looked_at)?;
+        let plan = running.deployment.plan();
+        plan.context?;
+        running.looked_at = true;
+        let target = plan.options.target;
+        if let Target::K3d { name, .. } = &target {
             let kubeconfig = self.state_folder().join(format!("k3d-{name}.yaml"));
             if let Err(error) = self.contexts.choose_k3d(name, &kubeconfig) {
                 tracing::warn!(%error, "the new cluster cannot be chosen");
             }
-            self.disconnect().await;
         }
-        self.moved.send_replace(());
+        Some(target)
     }
 
     /// After a teardown there is nothing that a plan could be about.
@@ -169,8 +192,8 @@ impl Fleet {
     pub async fn close(&self) {
         self.subscriptions.stop_all();
         self.forwards().clear();
-        let deployment = self.deployment().take();
-        if let Some(deployment) = deployment {
+        let running = self.deployment().take();
+        if let Some(Running { deployment, .. }) = running {
             deployment.cancel();
             if timeout(CANCEL_LIMIT, deployment.finished()).await.is_err() {
                 tracing::warn!("the deploy did not stop in time");
@@ -178,7 +201,7 @@ impl Fleet {
         }
     }
 
-    fn deployment(&self) -> MutexGuard<'_, Option<Deployment>> {
+    fn deployment(&self) -> MutexGuard<'_, Option<Running>> {
         self.deployment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

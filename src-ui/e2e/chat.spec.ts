@@ -16,6 +16,12 @@ test('a first message starts a conversation and its answer is streamed', async (
   await chat.answered();
 });
 
+test('an address that does not exist leads to a new chat', async ({ page, chat }) => {
+  await page.goto('/no/such/page');
+  await expect(page).toHaveURL('/');
+  await expect(chat.field).toBeVisible();
+});
+
 test('a starter prompt is one click away', async ({ page, chat }) => {
   await page.goto('/');
   await page.getByRole('button', { name: /Make a plan/ }).click();

@@ -4,9 +4,9 @@ import { expectNothingFound } from './axe';
 import { expect, test } from './cluster/desktop';
 import { FORWARD_PREVIEW, openLive, SCREENS } from './cluster/screens';
 import { CHANGES, TEARDOWN } from './cluster/script/changes';
-import { CONTEXTS, NOTHING_CHOSEN, REMOTE } from './cluster/script/contexts';
+import { CONTEXTS, NOTHING_CHOSEN, REMOTE, REMOTE_CHOSEN } from './cluster/script/contexts';
 import { live } from './cluster/script/live';
-import { ASKING, CONFLICTING, DONE, FAILED, IMPORTING, OPTIONS } from './cluster/script/plans';
+import { ASKING, CONFLICTING, DONE, FAILED, IMPORTING, MAKING, OPTIONS } from './cluster/script/plans';
 import { pods } from './cluster/script/pods';
 import { picture } from './picture';
 
@@ -112,6 +112,43 @@ test('a deploy that runs when the panel is opened is followed again', async ({ p
   await expect(page.getByRole('status').filter({ hasText: 'Deployed' })).toBeVisible();
 });
 
+test('from the moment that a deploy has its cluster, the chip and the live data are about that one', async ({
+  page,
+  open,
+}) => {
+  const now = Date.now();
+  const { shell } = await open({
+    cluster_contexts: REMOTE_CHOSEN,
+    cluster_plan: MAKING(now),
+    cluster_resume: MAKING(now),
+  });
+  await expect(page.getByRole('button', { name: /^Cluster: gke_/ })).toBeVisible();
+  await expect.poll(() => shell.calls('cluster_watch')).toHaveLength(1);
+
+  await shell.answer('cluster_contexts', CONTEXTS);
+  await shell.send('cluster_resume', IMPORTING(now));
+  await expect(page.getByRole('button', { name: /^Cluster: k3d-flotilla/ })).toBeVisible();
+  await expect.poll(() => shell.calls('cluster_watch')).toHaveLength(2);
+});
+
+test('a deploy that fails or is cancelled in its new cluster leaves the chip on that one', async ({
+  page,
+  open,
+}) => {
+  const now = Date.now();
+  for (const status of ['failed', 'cancelled'] as const) {
+    const { shell } = await open({
+      cluster_contexts: REMOTE_CHOSEN,
+      cluster_plan: IMPORTING(now),
+      cluster_resume: IMPORTING(now),
+    });
+    await expect(page.getByRole('button', { name: /^Cluster: gke_/ })).toBeVisible();
+    await shell.answer('cluster_contexts', CONTEXTS);
+    await shell.send('cluster_resume', { ...IMPORTING(now), status });
+    await expect(page.getByRole('button', { name: /^Cluster: k3d-flotilla/ })).toBeVisible();
+  }
+});
+
 test('a deploy is taken back, and its k3d cluster stopped and started, by the last click only', async ({
   page,
   open,
@@ -128,6 +165,7 @@ test('a deploy is taken back, and its k3d cluster stopped and started, by the la
   await page.getByRole('button', { name: 'Undo…' }).click();
   const undo = page.getByRole('dialog', { name: 'Undo the last deploy?' });
   await expect(undo.getByText('HorizontalPodAutoscaler')).toBeVisible();
+  await expect(undo.getByText('Images that were built on this computer do not go back')).toBeVisible();
   expect(await shell.calls('cluster_undo')).toEqual([]);
   await undo.getByRole('button', { name: 'Undo', exact: true }).click();
   await expect(undo).toHaveCount(0);

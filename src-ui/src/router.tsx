@@ -3,6 +3,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  Navigate,
   redirect,
 } from '@tanstack/react-router';
 
@@ -15,7 +16,7 @@ import { Shell } from './shell';
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => redirect({ to: '/' }),
+  notFoundComponent: () => <Navigate to="/" replace />,
 });
 
 const newChat = createRoute({ getParentRoute: () => root, path: '/', component: NewChatPage });

@@ -36,6 +36,26 @@ impl Image {
     }
 }
 
+/// The tar file between Docker and k3d. It goes with this value, also when a deploy is cut off in the middle.
+pub(crate) struct Archive(PathBuf);
+
+impl Archive {
+    pub fn in_folder(state_folder: &Path) -> Self {
+        Self(state_folder.join("image.tar"))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        // Nothing was written, or the start of the next deploy tries again.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 pub(crate) struct Docker<'a> {
     pub program: &'a Path,
     pub log: command::Log<'a>,

@@ -6,6 +6,7 @@
 //! Invariant: nothing runs a program that a kubeconfig names before the user has agreed to that very command.
 
 pub mod actions;
+mod address;
 mod apply;
 pub mod autoscaler;
 mod command;

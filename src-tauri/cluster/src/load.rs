@@ -59,7 +59,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// Put the load on and send updates, the last one with `done`. Dropping the receiver, or this future, ends the load.
 pub async fn run(options: LoadOptions, updates: mpsc::Sender<LoadUpdate>) -> Result<()> {
     check(&options)?;
-    let client = chat::client()?;
+    let client = chat::client(&options.url)?;
     let started = Instant::now();
     let end = started + Duration::from_secs(options.seconds.into());
     let tally = Arc::new(Mutex::new(Tally::new(started)));

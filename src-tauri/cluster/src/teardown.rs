@@ -1,5 +1,7 @@
 //! Taking Flotilla out of a cluster again, without its data.
 
+mod beyond;
+
 use std::{collections::BTreeSet, fmt::Debug, path::Path, time::Duration};
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -12,10 +14,11 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use ts_rs::TS;
 
+use self::beyond::Beyond;
 use crate::{
     Cluster, Error, ErrorKind, ObjectRef, Result, apply,
     connection::{answer, at_once},
-    manifests::{Manifests, Overlay, PART_OF},
+    manifests::{Manifests, Overlay, PART_OF, kind, name},
     plan::record::{self, History},
     shell::quoted,
 };
@@ -40,7 +43,8 @@ pub struct Kept {
 
 /// Look, and change nothing.
 pub async fn preview(cluster: &Cluster) -> Result<Teardown> {
-    let removed = to_remove(cluster).await?;
+    let Beyond { remove: beyond, keep: forbidden } = beyond::find(cluster).await?;
+    let within = within(cluster).await?;
     let claims = Api::<PersistentVolumeClaim>::namespaced(cluster.client.clone(), &cluster.namespace);
     let claims = answer(claims.list(&ListParams::default())).await?;
     let mut keep: Vec<_> = claims
@@ -62,9 +66,13 @@ pub async fn preview(cluster: &Cluster) -> Result<Teardown> {
         object: ObjectRef { kind: "Namespace".to_owned(), name: cluster.namespace.clone(), namespace: None },
         why: "Deleting it would delete everything in it, volumes and what others have put there too.".to_owned(),
     });
+    keep.extend(forbidden.iter().map(|object| Kept {
+        object: apply::reference(object),
+        why: "You have no right to delete it. The cluster's administrator has.".to_owned(),
+    }));
+    let mut commands: Vec<_> = beyond.iter().map(|object| delete_line(cluster, object)).collect();
     let kubectl = format!("kubectl --context {} --namespace {}", quoted(&cluster.context), quoted(&cluster.namespace));
-    let kinds: BTreeSet<_> = removed.iter().map(|object| crate::manifests::kind(object).to_lowercase()).collect();
-    let mut commands = Vec::new();
+    let kinds: BTreeSet<_> = within.iter().map(|object| kind(object).to_lowercase()).collect();
     if !kinds.is_empty() {
         let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
         commands.push(format!("{kubectl} delete {kinds} --selector {PART_OF}"));
@@ -76,7 +84,14 @@ pub async fn preview(cluster: &Cluster) -> Result<Teardown> {
             "# For the chats too, which cannot be undone:\n{kubectl} delete persistentvolumeclaim --selector {PART_OF}"
         ));
     }
-    Ok(Teardown { remove: removed.iter().map(apply::reference).collect(), keep, commands })
+    Ok(Teardown { remove: beyond.iter().chain(&within).map(apply::reference).collect(), keep, commands })
+}
+
+fn delete_line(cluster: &Cluster, object: &DynamicObject) -> String {
+    let namespace = object.metadata.namespace.as_deref();
+    let place = namespace.map(|namespace| format!(" --namespace {}", quoted(namespace))).unwrap_or_default();
+    let (kind, name) = (kind(object).to_lowercase(), quoted(name(object)));
+    format!("kubectl --context {}{place} delete {kind} {name}", quoted(&cluster.context))
 }
 
 fn is_ours(claim: &PersistentVolumeClaim) -> bool {
@@ -86,7 +101,8 @@ fn is_ours(claim: &PersistentVolumeClaim) -> bool {
 
 /// Remove what [`preview`] names, and wait until it and its pods are gone. Repeating it finishes an interrupted one.
 pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
-    let removed = to_remove(cluster).await?;
+    let mut removed = beyond::find(cluster).await?.remove;
+    removed.extend(within(cluster).await?);
     for object in &removed {
         apply::delete(cluster, object).await?;
     }
@@ -101,8 +117,9 @@ pub async fn run(cluster: &Cluster, state_folder: &Path) -> Result<()> {
     record::forget(cluster, state_folder).await
 }
 
-/// Every object with Flotilla's label, of the kinds that any overlay ships; those first that make others.
-async fn to_remove(cluster: &Cluster) -> Result<Vec<DynamicObject>> {
+/// Every object of the namespace with Flotilla's label, of the kinds that any overlay here ships; those first that make
+/// others.
+async fn within(cluster: &Cluster) -> Result<Vec<DynamicObject>> {
     let mut kinds: Vec<GroupVersionKind> = Vec::new();
     for overlay in Overlay::ALL {
         for kind in Manifests::of(overlay)?.kinds() {
@@ -112,16 +129,19 @@ async fn to_remove(cluster: &Cluster) -> Result<Vec<DynamicObject>> {
         }
     }
     kinds.reverse();
-    Ok(at_once(kinds.into_iter().map(|kind| list(cluster, kind))).await?.into_iter().flatten().collect())
+    Ok(at_once(kinds.into_iter().map(|kind| in_namespace(cluster, kind))).await?.into_iter().flatten().collect())
 }
 
-async fn list(cluster: &Cluster, kind: GroupVersionKind) -> Result<Vec<DynamicObject>> {
+async fn in_namespace(cluster: &Cluster, kind: GroupVersionKind) -> Result<Vec<DynamicObject>> {
     let resource = ApiResource::from_gvk(&kind);
-    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
+    list(Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource), &resource).await
+}
+
+async fn list(api: Api<DynamicObject>, resource: &ApiResource) -> Result<Vec<DynamicObject>> {
     let mut objects = answer(api.list(&ListParams::default().labels(PART_OF))).await?.items;
     for object in &mut objects {
         // A list says the kind once and for all.
-        object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: kind.kind.clone() });
+        object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
     }
     // What something else has made goes with its maker.
     objects.retain(|object| object.owner_references().is_empty());

@@ -13,7 +13,7 @@ use crate::fleet::Fleet;
 /// Every context that the kubeconfig files have, and the chosen one.
 #[tauri::command]
 pub async fn cluster_contexts(fleet: State<'_, Fleet>) -> Result<Contexts> {
-    fleet.contexts.list()
+    fleet.contexts().await
 }
 
 /// Let the user pick another kubeconfig file. Nothing changes when they cancel.

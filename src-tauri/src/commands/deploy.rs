@@ -1,5 +1,7 @@
 //! Deploying to the chosen cluster or to a k3d cluster of one's own, and going back.
 
+use std::time::Duration;
+
 use flotilla_cluster::{
     Change, K3dName, Result,
     plan::{Consent, DeployOptions, Deployment, Plan, Target},
@@ -7,12 +9,18 @@ use flotilla_cluster::{
     undo,
 };
 use tauri::{AppHandle, Manager, State, async_runtime, ipc::Channel};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 use crate::{
     fleet::{self, Fleet},
     subscriptions::StreamMessage,
 };
+
+/// Between two updates of a plan: a program that prints a lot changes it a thousand times a second.
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[tauri::command]
 pub async fn cluster_default_options() -> DeployOptions {
@@ -116,7 +124,7 @@ fn attend(plan: watch::Receiver<Plan>, app: AppHandle) {
     async_runtime::spawn(async move { app.state::<Fleet>().attend(plan).await });
 }
 
-/// Send each change of the running plan to the page.
+/// Send the running plan to the page whenever it has changed.
 fn follow(page: Channel<StreamMessage<Plan>>, fleet: &Fleet) -> Result<Plan> {
     let plan = fleet.with_deployment(|deployment| Ok(deployment.updates()))?;
     let now = plan.borrow().clone();
@@ -128,7 +136,11 @@ async fn send_changes(mut plan: watch::Receiver<Plan>, updates: mpsc::Sender<Pla
     loop {
         let now = plan.borrow_and_update().clone();
         let is_over = !fleet::is_under_way(&now);
-        if updates.send(now).await.is_err() || is_over || plan.changed().await.is_err() {
+        if updates.send(now).await.is_err() || is_over {
+            return Ok(());
+        }
+        sleep(PAUSE).await;
+        if plan.changed().await.is_err() {
             return Ok(());
         }
     }

@@ -13,6 +13,7 @@ use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 
 use crate::{
     Error, ErrorKind, Result,
+    address::client_for,
     error::chain,
     event_stream::{Format, Pieces},
 };
@@ -124,7 +125,7 @@ struct Message {
 
 impl Conversations {
     pub(super) fn new(url: &str) -> Result<Self> {
-        let client = Client::builder()
+        let client = client_for(url)
             .connect_timeout(Duration::from_secs(2))
             // The server sends a comment every 15 seconds; a pod that died without closing sends none.
             .read_timeout(Duration::from_secs(20))

@@ -8,6 +8,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::address::client_for;
+
 const EVERY: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -39,7 +41,7 @@ impl Outage {
 
 async fn measure(address: String, stop: CancellationToken) -> Duration {
     // A new connection each time, as a new visitor has one.
-    let client = reqwest::Client::builder().timeout(PATIENCE).pool_max_idle_per_host(0).build();
+    let client = client_for(&address).timeout(PATIENCE).pool_max_idle_per_host(0).build();
     let Ok(client) = client else { return Duration::ZERO };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

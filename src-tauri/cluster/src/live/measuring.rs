@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Cluster,
+    address::client_for,
     metrics::{self, Backends, Rates, Usage},
 };
 
@@ -76,10 +77,7 @@ async fn recover(cluster: &Cluster, messages: &mpsc::Sender<Message>) -> bool {
 
 /// Ask the deployed address whether it is well, from where its users come. Always the newest one.
 pub(super) async fn probe(mut url: watch::Receiver<Option<String>>, messages: mpsc::Sender<Message>) {
-    let client = match reqwest::Client::builder().timeout(PROBE_PATIENCE).build() {
-        Ok(client) => client,
-        Err(error) => return tracing::warn!(error = %crate::error::chain(&error), "the address cannot be probed"),
-    };
+    let mut ready: Option<(String, reqwest::Client)> = None;
     let mut ticks = interval(PROBE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -88,8 +86,18 @@ pub(super) async fn probe(mut url: watch::Receiver<Option<String>>, messages: mp
             Ok(()) = url.changed() => ticks.reset(),
         }
         let Some(address) = url.borrow_and_update().clone() else { continue };
+        let client = match ready.take() {
+            Some((of, client)) if of == address => client,
+            _ => match client_for(&address).timeout(PROBE_PATIENCE).build() {
+                Ok(client) => client,
+                Err(error) => {
+                    return tracing::warn!(error = %crate::error::chain(&error), "the address cannot be probed");
+                }
+            },
+        };
         let health = format!("{}/health", address.trim_end_matches('/'));
         let healthy = client.get(&health).send().await.is_ok_and(|response| response.status().is_success());
+        ready = Some((address.clone(), client));
         if messages.send(Message::Healthy(address, healthy)).await.is_err() {
             return;
         }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::LoadOptions;
 use crate::{
     Error, ErrorKind, Result,
+    address::client_for,
     error::chain,
     event_stream::{Format, Pieces},
 };
@@ -17,8 +18,8 @@ use crate::{
 /// Short answers, so that a minute has many of them.
 const MAX_TOKENS: u32 = 128;
 
-pub(super) fn client() -> Result<reqwest::Client> {
-    let client = reqwest::Client::builder()
+pub(super) fn client(url: &str) -> Result<reqwest::Client> {
+    let client = client_for(url)
         .connect_timeout(Duration::from_secs(5))
         // Between two pieces: under full load an answer waits long for its turn.
         .read_timeout(Duration::from_secs(60))

@@ -1,14 +1,10 @@
 //! The last step: does the address answer, as a browser would ask?
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
-use url::{Host, Url};
+use reqwest::{StatusCode, redirect::Policy};
 
-use crate::{Error, ErrorKind, Result, error::chain};
+use crate::{Error, ErrorKind, Result, address::client_for, error::chain};
 
 /// The Ingress controller needs a moment to hear of new pods.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -18,7 +14,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Ask `URL/health` until it is well.
 pub(super) async fn wait(url: &str, report: &(dyn Fn(&str) + Sync)) -> Result<String> {
     let address = format!("{}/health", url.trim_end_matches('/'));
-    let client = client(url).map_err(|error| unanswered(&address, &chain(&error)))?;
+    let client = client_for(url).timeout(ONE_TRY).redirect(Policy::none()).build();
+    let client = client.map_err(|error| unanswered(&address, &chain(&error)))?;
     let asked_since = tokio::time::Instant::now();
     loop {
         let why = match client.get(&address).send().await {
@@ -32,18 +29,6 @@ pub(super) async fn wait(url: &str, report: &(dyn Fn(&str) + Sync)) -> Result<St
         report(&format!("{address} does not answer yet: {why}."));
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-fn client(url: &str) -> reqwest::Result<Client> {
-    let mut client = Client::builder().timeout(ONE_TRY).redirect(reqwest::redirect::Policy::none());
-    // Browsers know that these names are this machine; not every system's resolver does.
-    if let Ok(url) = Url::parse(url)
-        && let Some(Host::Domain(name)) = url.host()
-        && (name == "localhost" || name.ends_with(".localhost"))
-    {
-        client = client.no_proxy().resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    }
-    client.build()
 }
 
 fn unanswered(address: &str, why: &str) -> Error {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Cluster, Error, ErrorKind, Result,
+    images::Archive,
     manifests::{Manifests, kind},
 };
 
@@ -95,6 +96,8 @@ impl Run {
             }
         }
         record.write(&settings.state_folder)?;
+        // An app that was killed has left it.
+        drop(Archive::in_folder(&settings.state_folder));
         let options = record.plan.options.clone();
         let (plan, updates) = watch::channel(record.plan.clone());
         let cluster = cluster.map(|cluster| cluster.in_namespace(&settings.namespace));

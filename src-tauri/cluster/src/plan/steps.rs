@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Action, Change, Cluster, Error, ErrorKind, Result, apply, command,
     exec_consent::ExecConsent,
-    images::{Docker, Image, is_source_tree},
+    images::{Archive, Docker, Image, is_source_tree},
     k3d::{K3d, K3dCluster, K3dName},
     manifests::{Manifests, kind, name},
 };
@@ -171,10 +171,8 @@ impl Run {
         show.detail(StepId::Images, &format!("Loading {image} into the nodes."));
         match (&self.options.target, self.options.load_command.as_deref()) {
             (Target::K3d { name, .. }, _) => {
-                let archive = self.settings.state_folder.join("image.tar");
-                let loaded = save_and_import(docker, &self.settings.programs.k3d, name, image, &archive, shown).await;
-                let _ = std::fs::remove_file(&archive);
-                loaded
+                let archive = Archive::in_folder(&self.settings.state_folder);
+                save_and_import(docker, &self.settings.programs.k3d, name, image, archive.path(), shown).await
             }
             (Target::Context, Some(load)) => {
                 let mut words = command::words(load);

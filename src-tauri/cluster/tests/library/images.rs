@@ -1,12 +1,12 @@
 //! How Flotilla's images get into the nodes of a cluster.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use flotilla_cluster::plan::{DeployOptions, Deployment, Images, Plan, PlanStatus, StepId, StepStatus, Target};
 
 use crate::{
     fake_cluster::{api_server, cluster},
-    laptop::{DOCKER, K3D, Laptop, k3d_with, options, stopped},
+    laptop::{DISK_FULL_OF_AN_IMAGE, DOCKER, K3D, Laptop, k3d_with, options, stopped},
     support::{calls, program},
 };
 
@@ -105,10 +105,9 @@ async fn a_build_that_fails_says_what_docker_said_and_resuming_builds_again() {
 
 #[tokio::test]
 async fn a_disk_that_an_image_does_not_fit_on_is_said_to_be_full() {
-    let laptop = Laptop::new(DOCKER, &k3d_with(&api_server("uid-1")));
+    let k3d = format!("{DISK_FULL_OF_AN_IMAGE}\n{}", k3d_with(&api_server("uid-1")));
+    let laptop = Laptop::new(DOCKER, &k3d);
     let archive = laptop.settings.state_folder.join("image.tar");
-    fs::create_dir(&laptop.settings.state_folder).unwrap();
-    symlink("/dev/full", &archive).unwrap();
 
     let plan = laptop.deploy(options()).await;
 
@@ -116,6 +115,34 @@ async fn a_disk_that_an_image_does_not_fit_on_is_said_to_be_full() {
     assert!(error.message.contains("The disk is full") && error.retryable, "{error}");
     assert!(archive.symlink_metadata().is_err(), "half an image stays on the full disk");
     assert_eq!(laptop.k3d_calls("image import"), 0);
+}
+
+#[tokio::test]
+async fn a_deploy_that_is_stopped_in_the_middle_of_an_image_leaves_nothing_of_it() {
+    let saving = "[ $1 = save ] && { echo layers; exec sleep 1000; }";
+    let laptop = Laptop::new(&format!("{saving}\n{DOCKER}"), &k3d_with(&api_server("uid-1")));
+    let archive = laptop.settings.state_folder.join("image.tar");
+    let deployment = Deployment::start(options(), None, laptop.settings.clone()).unwrap();
+    while !archive.metadata().is_ok_and(|file| file.len() > 0) {
+        tokio::task::yield_now().await;
+    }
+
+    deployment.cancel();
+
+    assert_eq!(deployment.finished().await.status, PlanStatus::Cancelled);
+    assert!(!archive.exists());
+}
+
+#[tokio::test]
+async fn what_a_killed_app_has_left_of_an_image_goes_when_the_next_deploy_starts() {
+    let laptop = Laptop::new("exit 1", K3D);
+    let archive = laptop.settings.state_folder.join("image.tar");
+    fs::create_dir(&laptop.settings.state_folder).unwrap();
+    fs::write(&archive, "half an image").unwrap();
+
+    laptop.deploy(options()).await;
+
+    assert!(!archive.exists());
 }
 
 /// Deploy to a cluster that is no k3d cluster, with this program to load images.

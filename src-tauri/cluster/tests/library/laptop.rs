@@ -46,6 +46,10 @@ pub fn k3d_with(api_server: &str) -> String {
     K3D.replace("https://127.0.0.1:1", api_server)
 }
 
+/// For k3d, to do first: the file that an image is saved into is on a full disk, until it is removed.
+pub const DISK_FULL_OF_AN_IMAGE: &str =
+    r#"[ "$1 $2" = 'cluster create' ] && ln -s /dev/full "$(dirname "$0")/state/image.tar""#;
+
 /// A laptop with docker and k3d.
 pub struct Laptop {
     pub folder: tempfile::TempDir,

@@ -1,12 +1,12 @@
 //! Whatever a machine lacks costs a sentence and a retry: once it is mended, the same plan goes on.
 
-use std::{fs, net::TcpListener, os::unix::fs::symlink};
+use std::{fs, net::TcpListener};
 
 use flotilla_cluster::plan::{PlanStatus, StepId, StepStatus, Target};
 
 use crate::{
     fake_cluster::api_server,
-    laptop::{DOCKER, Laptop, k3d_with, options},
+    laptop::{DISK_FULL_OF_AN_IMAGE, DOCKER, Laptop, k3d_with, options},
     support::program,
 };
 
@@ -84,10 +84,7 @@ fn disk_gets_full_of_the_cluster(laptop: &Laptop, _: u16) -> Mend {
 }
 
 fn disk_gets_full_of_an_image(laptop: &Laptop, _: u16) -> Mend {
-    fs::create_dir(&laptop.settings.state_folder).unwrap();
-    // It goes with the half of the image that it holds.
-    symlink("/dev/full", laptop.settings.state_folder.join("image.tar")).unwrap();
-    Box::new(|| {})
+    instead(laptop, "k3d", DISK_FULL_OF_AN_IMAGE)
 }
 
 fn without(laptop: &Laptop, name: &str) -> Mend {

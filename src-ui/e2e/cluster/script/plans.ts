@@ -3,7 +3,7 @@ import { CHANGES } from './changes';
 import { MINUTE } from './scene';
 
 export const OPTIONS: DeployOptions = {
-  target: { kind: 'k3d', name: 'flotilla', agents: 2, http_port: 80 },
+  target: { kind: 'k3d', name: 'flotilla', agents: 0, http_port: 80 },
   overlay: 'k3d',
   images: { kind: 'build' },
   load_command: null,
@@ -15,7 +15,7 @@ const STEPS: Pick<Step, 'id' | 'title' | 'command'>[] = [
   {
     id: 'cluster',
     title: 'Cluster',
-    command: 'k3d cluster create flotilla --agents 2 --port 80:80@loadbalancer',
+    command: 'k3d cluster create flotilla --agents 0 --port 80:80@loadbalancer',
   },
   {
     id: 'images',
@@ -95,6 +95,10 @@ function planAt(id: Step['id'], now: number, part: Partial<Plan>, step: Partial<
   };
 }
 
+/** Its cluster does not answer yet. */
+export const MAKING = (now: number) =>
+  planAt('cluster', now, { context: null }, { detail: 'Making the k3d cluster flotilla.' });
+
 export const IMPORTING = (now: number) =>
   planAt(
     'images',
@@ -102,7 +106,7 @@ export const IMPORTING = (now: number) =>
     {},
     {
       progress: { done: 312_000_000, total: 640_000_000, unit: 'bytes' },
-      detail: 'Sending flotilla-backend:0.1.0 to k3d-flotilla-agent-1',
+      detail: 'Sending flotilla-backend:0.1.0 to k3d-flotilla-server-0',
     },
   );
 

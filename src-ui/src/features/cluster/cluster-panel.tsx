@@ -6,6 +6,7 @@ import { errorMessage } from '@/api/error';
 import { Alert } from '@/components/alert';
 import { Button } from '@/components/ui/button';
 import { IconButton } from '@/components/ui/icon-button';
+import type { Plan } from '@/platform/cluster-types';
 
 import { ConnectionStatus } from './connection-status';
 import { chosenContext, contextKey } from './context/chosen';
@@ -32,7 +33,7 @@ export function ClusterPanel({ place, onGo, onOpenSidebar }: ClusterPanelProps) 
   const [picking, setPicking] = useState(false);
   const [attempt, setAttempt] = useState(0);
   const context = contexts ? chosenContext(contexts) : null;
-  usePlanOfThisView();
+  usePlanOfThisView(contexts !== undefined);
   useEffect(
     () => () => {
       load.end();
@@ -87,12 +88,18 @@ export function ClusterPanel({ place, onGo, onOpenSidebar }: ClusterPanelProps) 
   );
 }
 
-/** Follows the latest plan. One that has made a cluster has also made the context that is chosen from then on. */
-function usePlanOfThisView(): void {
+/** Follows the latest plan. The shell chooses the cluster that a plan makes as soon as it answers, whatever comes after. */
+function usePlanOfThisView(contextsKnown: boolean): void {
   const queryClient = useQueryClient();
-  const done = usePlan((state) => (state.plan?.status === 'done' ? state.plan.id : null));
+  const moment = usePlan(({ plan }) => plan && momentOf(plan));
   useEffect(followPlan, []);
   useEffect(() => {
-    if (done !== null) void queryClient.invalidateQueries({ queryKey: keys.contexts });
-  }, [queryClient, done]);
+    // The first list, while it is on its way, would be taken for a new one.
+    if (contextsKnown && moment !== null) void queryClient.invalidateQueries({ queryKey: keys.contexts });
+  }, [queryClient, contextsKnown, moment]);
+}
+
+/** Changes with the plan's context, its status and that of each step, and not with what it only tells. */
+function momentOf({ id, context, status, steps }: Plan): string {
+  return JSON.stringify([id, context, status, steps.map((step) => step.status)]);
 }

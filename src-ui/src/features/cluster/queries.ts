@@ -48,7 +48,9 @@ export function useContextChange<Arguments>(change: (args: Arguments) => Promise
   });
 }
 
-function showContexts(queryClient: QueryClient, contexts: Contexts): void {
+async function showContexts(queryClient: QueryClient, contexts: Contexts): Promise<void> {
+  // A list that was asked for before the change must not come after it.
+  await queryClient.cancelQueries({ queryKey: keys.contexts });
   queryClient.setQueryData(keys.contexts, contexts);
   void queryClient.invalidateQueries({ queryKey: keys.defaultOptions });
 }

@@ -37,7 +37,13 @@ export function DeployForm({ defaults, context, onDeploy }: DeployFormProps) {
 
   return (
     <form onSubmit={submit} className="space-y-7">
-      <TargetFields options={options} context={context} problems={problems} onChange={change} />
+      <TargetFields
+        options={options}
+        defaults={defaults}
+        context={context}
+        problems={problems}
+        onChange={change}
+      />
       <ImageFields options={options} problems={problems} onChange={change} />
       <section className="space-y-2">
         <h2 id={overlayId} className="text-sm font-semibold">

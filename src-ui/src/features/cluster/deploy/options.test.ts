@@ -5,7 +5,7 @@ import type { DeployOptions } from '@/platform/cluster-types';
 import { k3dUrl, optionProblems } from './options';
 
 const options: DeployOptions = {
-  target: { kind: 'k3d', name: 'flotilla', agents: 2, http_port: 80 },
+  target: { kind: 'k3d', name: 'flotilla', agents: 0, http_port: 80 },
   overlay: 'k3d',
   images: { kind: 'build' },
   load_command: null,

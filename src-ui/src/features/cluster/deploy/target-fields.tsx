@@ -13,23 +13,20 @@ export interface FieldsProps {
   onChange: (part: Partial<DeployOptions>) => void;
 }
 
+interface TargetFieldsProps extends FieldsProps {
+  /** What the shell would deploy to: a k3d cluster. */
+  defaults: DeployOptions;
+  context: Context | null;
+}
+
 /** A new cluster on this computer, or the one that the chip names. */
-export function TargetFields({
-  options,
-  context,
-  problems,
-  onChange,
-}: FieldsProps & { context: Context | null }) {
+export function TargetFields({ options, defaults, context, problems, onChange }: TargetFieldsProps) {
   const headingId = useId();
   const { target } = options;
 
   const setKind = (kind: 'k3d' | 'context') => {
     if (kind === target.kind) return;
-    onChange(
-      kind === 'context'
-        ? { target: { kind } }
-        : { target: { kind, name: 'flotilla', agents: 2, http_port: 80 }, url: k3dUrl(80) },
-    );
+    onChange(kind === 'context' ? { target: { kind } } : { target: defaults.target, url: defaults.url });
   };
 
   return (

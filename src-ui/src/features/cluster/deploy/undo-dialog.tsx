@@ -31,7 +31,15 @@ export function UndoDialog({ open, onClose }: { open: boolean; onClose: () => vo
       <div className="min-h-0 flex-1 space-y-4 overflow-y-auto px-5 pb-5">
         {problem && <Alert>{errorMessage(problem)}</Alert>}
         {preview.isPending && <Skeleton className="h-40 w-full" />}
-        {preview.data && <Changes changes={preview.data} />}
+        {preview.data && (
+          <>
+            <p className="text-sm text-muted">
+              Images that were built on this computer do not go back: each build has the name of the one
+              before, so the pods keep the newest.
+            </p>
+            <Changes changes={preview.data} />
+          </>
+        )}
       </div>
       <footer className="flex justify-end gap-2 border-t border-line px-5 py-3">
         <Button onClick={onClose}>Cancel</Button>
