@@ -294,6 +294,8 @@ async fn write(
         }
         result = generate(state, queued, past, &mut answer, &mut progress, emit) => match result {
             Ok(()) => End::Outcome(Status::Complete, None),
+            // It may have broken off because this server ends.
+            Err(_) if state.runs.hand_over.is_cancelled() => End::HandedOver,
             Err(error) => failure(error),
         },
     };
