@@ -180,7 +180,7 @@ describe("responses", () => {
     const calling = await serveCalling();
     context.after(() => calling.stop());
     const other = new OpenAI({ baseURL: `${calling.url}/v1`, apiKey: "none", maxRetries: 0 });
-    const parameters = { type: "object", properties: { zone: { enum: ["UTC"] } }, required: ["zone"] };
+    const parameters = { type: "object", properties: { zone: { enum: ["UTC"] } }, required: ["zone"], additionalProperties: false };
     const request = {
       model: CALLING,
       tools: [{ type: "function", name: "now", parameters, strict: false }],
