@@ -18,7 +18,8 @@ use crate::{
 const PROMPT_WORDS: usize = 30;
 
 pub fn kill(setup: &Setup, args: &KillArgs) -> anyhow::Result<Toll> {
-    let server = setup.serve_model()?;
+    // While engines restart the line moves slowly, and nobody is meant to leave it.
+    let server = setup.serve_model_with(&[("--queue-timeout", 3600)])?;
     runtime()?.block_on(async {
         let mut random = fastrand::Rng::with_seed(args.seed);
         let mut connection = Connection::open(&server.endpoint()).await?;

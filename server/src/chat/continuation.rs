@@ -35,6 +35,9 @@ pub struct SoFar {
     pub pieces: u32,
 }
 
+/// How often in a row an answer that has begun may break off. What was told must not be lost, so it is more than before the first
+/// word: engines that are killed every few seconds bring it to its end.
+const BREAKS: u32 = 6;
 /// Pieces that an attempt has to bring so that its death does not count against the next one. An engine that says a word and
 /// dies, each time that it is asked, would otherwise be asked for ever.
 const FRUITFUL: u32 = 16;
@@ -193,10 +196,9 @@ impl Continuation {
         }
         let is_worth_it = match error {
             _ if self.would_begin_its_form_anew() => false,
-            // What was told must not be lost. Where nothing was, engines that die of requests are not sent many more of them.
-            EngineError::Interrupted => {
-                self.tries < TRIES && (self.has_begun() || retry::is_granted(&*self.state.engine))
-            }
+            // Where nothing was told, engines that die of requests are not sent many more of them.
+            EngineError::Interrupted if self.has_begun() => self.tries < BREAKS,
+            EngineError::Interrupted => self.tries < TRIES && retry::is_granted(&*self.state.engine),
             // Before its first word it may only be slow, and would be so again.
             EngineError::Timeout if fell_silent => self.has_begun() && self.tries < TRIES,
             // The engine is on its way back.

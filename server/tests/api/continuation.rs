@@ -106,7 +106,7 @@ async fn a_text_that_is_continued_goes_on() {
 
 #[tokio::test]
 async fn an_engine_that_says_a_word_and_dies_is_not_asked_for_ever() {
-    let engine = Mortal::new(&["one ", "two ", "three ", "four ", "five ", "six ", "seven"], &[1; 9]);
+    let engine = Mortal::new(&["one ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight"], &[1; 9]);
     let server = server(engine.clone()).await;
 
     let mut body = question();
@@ -114,7 +114,7 @@ async fn an_engine_that_says_a_word_and_dies_is_not_asked_for_ever() {
     let response = server.post("/v1/chat/completions", body).await;
 
     assert_eq!(chunks(&response.text()).last().unwrap()["error"]["code"], "engine_interrupted");
-    assert_eq!(engine.asked().len(), 4);
+    assert_eq!(engine.asked().len(), 7);
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn a_prompt_that_kills_every_engine_ends_after_three_tries() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_continued_keeps_its_text_and_says_that_it_broke_off() {
-    let engine = Mortal::new(WORDS, &[2, 0, 0, 0]);
+    let engine = Mortal::new(WORDS, &[2, 0, 0, 0, 0, 0, 0]);
     let server = server(engine.clone()).await;
     let id = server.conversation().await;
 
@@ -270,7 +270,7 @@ async fn an_answer_that_cannot_be_continued_keeps_its_text_and_says_that_it_brok
     let answer = &turn["assistant_message"];
     assert_eq!((&answer["status"], &answer["content"]), (&json!("interrupted"), &json!("one two ")));
     assert_eq!(answer["error"]["code"], "engine_interrupted");
-    assert_eq!(engine.asked().len(), 4);
+    assert_eq!(engine.asked().len(), 7);
 }
 
 #[tokio::test]

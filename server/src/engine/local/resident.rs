@@ -107,10 +107,10 @@ enum State {
 const STABLE: Duration = Duration::from_secs(5);
 
 /// The longest pause after a process that had loaded its model: whatever killed it, the next one can answer again. What
-/// kills each of them is asked a few times only (`chat::TRIES`).
+/// kills each of them is asked a few times only (`chat::TRIES`, `chat::continuation`).
 const LONGEST_PAUSE_AFTER_SERVING: Duration = Duration::from_secs(1);
 
-/// The pause before a restart is shorter than this, unless the process dies while it loads the model.
+/// The pause before a restart is shorter than this, unless one process after the other dies while it loads the model.
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file that was refused is tried again on the next request after this time: it may have been replaced.
@@ -264,7 +264,7 @@ fn restarting() -> EngineError {
 
 /// Runs until `stop` is cancelled or the engine refuses the file.
 async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &CancellationToken) {
-    let mut backoff = Backoff::starting_anew_after(STABLE);
+    let (mut deaths, mut failed_loads) = (Backoff::starting_anew_after(STABLE), Backoff::default());
     loop {
         // Others may have been made, or taken back, since the last process was started.
         let path = weights_of(&launch.path);
@@ -273,6 +273,7 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
             None => break,
             Some(Ok(process)) => {
                 let process = Arc::new(process);
+                failed_loads = Backoff::default();
                 tracing::info!(model = %path.display(), process = process.id(), "the model is loaded");
                 let since = Instant::now();
                 state.send_replace(State::Ready { process: Arc::clone(&process), since });
@@ -280,7 +281,7 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
                     process.stop().await;
                     break;
                 }
-                backoff.pause(since.elapsed()).min(LONGEST_PAUSE_AFTER_SERVING)
+                deaths.pause(since.elapsed()).min(LONGEST_PAUSE_AFTER_SERVING)
             }
             Some(Err(LoadError::Refused(message))) => {
                 tracing::error!(model = %path.display(), message, "the engine refused the model");
@@ -289,7 +290,7 @@ async fn keep_loaded(launch: &Launch, state: &watch::Sender<State>, stop: &Cance
             }
             Some(Err(error)) => {
                 tracing::error!(model = %path.display(), error = &error as &dyn std::error::Error, "the model is not loaded");
-                backoff.pause(Duration::ZERO)
+                failed_loads.pause(Duration::ZERO)
             }
         };
         state.send_replace(State::Restarting);
